@@ -1,0 +1,91 @@
+// What a search may use: wall time, deterministic steps, memory, threads; and how it is stopped.
+//
+// Limits is a value passed down and narrowed on the way ("a third of what is left"). A search asks
+// a Meter, one per search, which counts work in steps and looks at the clock only now and then.
+// With a step budget and no deadline every search is a deterministic function of its input.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+namespace lowtide {
+
+using Clock = std::chrono::steady_clock;
+
+class Limits {
+ public:
+  static constexpr std::int64_t kUnlimitedSteps = std::numeric_limits<std::int64_t>::max();
+
+  // No deadline, no step budget, 2 GB, one thread, seed 0.
+  Limits() = default;
+  static Limits within_seconds(double seconds) { return Limits().with_seconds(seconds); }
+  static Limits within_steps(std::int64_t steps) { return Limits().with_steps(steps); }
+
+  // Each returns a copy narrowed by one limit; a limit is never widened.
+  Limits with_seconds(double seconds) const;
+  Limits with_steps(std::int64_t steps) const;
+  Limits with_cancellation(const std::atomic<bool>* cancelled) const;
+  Limits with_memory_bytes(std::int64_t bytes) const;
+  Limits with_threads(int threads) const;
+  Limits with_seed(std::uint64_t seed) const;
+
+  // Seconds until the deadline, never negative; +infinity without one.
+  double seconds_left() const;
+  // The deadline has passed or the search was cancelled. Reads the clock.
+  bool expired() const;
+
+  bool has_deadline() const { return deadline_.has_value(); }
+  std::int64_t steps() const { return steps_; }
+  std::int64_t memory_bytes() const { return memory_bytes_; }
+  int threads() const { return threads_; }
+  std::uint64_t seed() const { return seed_; }
+
+ private:
+  std::optional<Clock::time_point> deadline_;
+  std::int64_t steps_ = kUnlimitedSteps;
+  std::int64_t memory_bytes_ = 2'000'000'000;
+  const std::atomic<bool>* cancelled_ = nullptr;
+  int threads_ = 1;
+  std::uint64_t seed_ = 0;
+};
+
+// Counts one search's work against its Limits.
+class Meter {
+ public:
+  explicit Meter(const Limits& limits) : limits_(limits), expired_(limits.expired()) {}
+
+  // Spend `steps` units of work; true when the search must stop. Cheap: the clock is read about
+  // every kClockPeriod steps. Once true it stays true.
+  bool spend(std::int64_t steps = 1) {
+    used_ += steps;
+    if (used_ >= limits_.steps()) return true;
+    if (used_ >= next_clock_) look_at_clock();
+    return expired_;
+  }
+  bool stopped() const { return expired_ || used_ >= limits_.steps(); }
+  std::int64_t used() const { return used_; }
+  // What is left, for a search within the search.
+  Limits rest() const { return limits_.with_steps(std::max<std::int64_t>(0, steps_left())); }
+  std::int64_t steps_left() const {
+    return limits_.steps() == Limits::kUnlimitedSteps ? limits_.steps() : limits_.steps() - used_;
+  }
+  const Limits& limits() const { return limits_; }
+
+ private:
+  static constexpr std::int64_t kClockPeriod = 4096;
+  void look_at_clock() {
+    next_clock_ = used_ + kClockPeriod;
+    expired_ = expired_ || limits_.expired();
+  }
+
+  Limits limits_;
+  std::int64_t used_ = 0;
+  std::int64_t next_clock_ = kClockPeriod;
+  bool expired_;
+};
+
+}  // namespace lowtide
