@@ -14,9 +14,7 @@ using Bytes = std::int64_t;
 inline constexpr Bytes kMaxBytes = std::numeric_limits<Bytes>::max();
 
 // a + b into *sum; false (and *sum untouched) if it does not fit. Both >= 0.
-inline bool add_fits(Bytes a, Bytes b, Bytes* sum) {
-  return !__builtin_add_overflow(a, b, sum);
-}
+inline bool add_fits(Bytes a, Bytes b, Bytes* sum) { return !__builtin_add_overflow(a, b, sum); }
 
 // The smallest multiple of `alignment` that is >= bytes; false if that does not fit.
 inline bool align_up_fits(Bytes bytes, Bytes alignment, Bytes* aligned) {

@@ -11,8 +11,8 @@ constexpr double kMaxSeconds = 1e9;
 Limits Limits::with_seconds(double seconds) const {
   Limits narrowed = *this;
   const double clamped = std::clamp(seconds, 0.0, kMaxSeconds);
-  const auto deadline =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(clamped));
+  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                           std::chrono::duration<double>(clamped));
   narrowed.deadline_ = deadline_ ? std::min(*deadline_, deadline) : deadline;
   return narrowed;
 }

@@ -1,5 +1,5 @@
-// The registry of layout solvers: one row each. The command line's list, Python's list, the property
-// tests and docs/solvers.md all iterate it.
+// The registry of layout solvers: one row each. The command line's list, Python's list, the
+// property tests and docs/solvers.md all iterate it.
 #pragma once
 
 #include <span>

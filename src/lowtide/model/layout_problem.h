@@ -12,9 +12,9 @@
 namespace lowtide {
 
 struct Buffer {
-  Interval lifetime;                      // half-open, in steps
-  Bytes size = 0;                         // >= 0
-  Bytes alignment = 1;                    // the offset is a multiple of it; >= 1
+  Interval lifetime;                       // half-open, in steps
+  Bytes size = 0;                          // >= 0
+  Bytes alignment = 1;                     // the offset is a multiple of it; >= 1
   std::optional<Bytes> fixed_offset = {};  // given, not to be chosen
 };
 

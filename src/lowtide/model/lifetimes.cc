@@ -51,7 +51,8 @@ std::vector<Bytes> profile(const OrderProblem& problem, const Schedule& schedule
     live += change[i];
     needed[i] = live + problem.workspace_bytes[schedule[i]];
     for (const Reuse& reuse : problem.reuses[schedule[i]])
-      if (life[reuse.old].upper == static_cast<Step>(i) + 1) needed[i] -= problem.bytes[reuse.fresh];
+      if (life[reuse.old].upper == static_cast<Step>(i) + 1)
+        needed[i] -= problem.bytes[reuse.fresh];
   }
   return needed;
 }

@@ -11,7 +11,8 @@ namespace {
 IdVector<TensorId, TensorId> problem_tensors(const Graph& graph, LoweredOrder* lowered) {
   IdVector<TensorId, TensorId> of_graph(graph.num_tensors());
   for (TensorId t : graph.tensors())
-    if (!graph.is_persistent(t) && graph.bytes(t) > 0) of_graph[t] = lowered->graph_tensor.push_back(t);
+    if (!graph.is_persistent(t) && graph.bytes(t) > 0)
+      of_graph[t] = lowered->graph_tensor.push_back(t);
   return of_graph;
 }
 
@@ -69,7 +70,8 @@ LoweredOrder lower_order(const Graph& graph, bool use_reuse) {
 LoweredLayout lower_layout(const OrderProblem& problem, const Schedule& schedule, Bytes alignment) {
   const auto life = lifetimes(problem, schedule);
   IdVector<TensorId, TensorId> shares_with(problem.num_tensors());
-  for (const Reuse& reuse : effective_reuses(problem, schedule)) shares_with[reuse.fresh] = reuse.old;
+  for (const Reuse& reuse : effective_reuses(problem, schedule))
+    shares_with[reuse.fresh] = reuse.old;
 
   LoweredLayout lowered;
   lowered.buffer.resize(problem.num_tensors());
@@ -83,8 +85,10 @@ LoweredLayout lower_layout(const OrderProblem& problem, const Schedule& schedule
       lifetime.upper = std::max(lifetime.upper, life[t].upper);
       return;
     }
-    lowered.buffer[t] = lowered.problem.buffers.push_back(
-        {.lifetime = life[t], .size = align_up(problem.bytes[t], alignment), .alignment = alignment});
+    lowered.buffer[t] =
+        lowered.problem.buffers.push_back({.lifetime = life[t],
+                                           .size = align_up(problem.bytes[t], alignment),
+                                           .alignment = alignment});
   };
   for (TensorId t : problem.tensors())
     if (problem.producer[t].is_none()) place(t);

@@ -28,14 +28,15 @@ struct OrderProblem {
   Csr<NodeId, TensorId> outputs;  // likewise
   IdVector<NodeId, Bytes> workspace_bytes;
   IdVector<NodeId, std::uint8_t> is_update;  // an optimizer node: what `hoist` pulls forward
-  // Pairs that may share bytes at this node; empty rows unless reuse is asked for. `old` is an input
-  // of the node with bytes(old) >= bytes(fresh), not kept. A pair takes effect exactly if `old` has
-  // no other consumer left; of several pairs with the same `fresh` or `old` the lowering keeps one.
+  // Pairs that may share bytes at this node; empty rows unless reuse is asked for. `old` is an
+  // input of the node with bytes(old) >= bytes(fresh), not kept. A pair takes effect exactly if
+  // `old` has no other consumer left; of several pairs with the same `fresh` or `old` the lowering
+  // keeps one.
   Csr<NodeId, Reuse> reuses;
 
   // Tensors.
-  IdVector<TensorId, Bytes> bytes;      // > 0
-  IdVector<TensorId, NodeId> producer;  // none(): live from the start
+  IdVector<TensorId, Bytes> bytes;        // > 0
+  IdVector<TensorId, NodeId> producer;    // none(): live from the start
   IdVector<TensorId, std::uint8_t> kept;  // lives to the end
   Csr<TensorId, NodeId> consumers;
 

@@ -1,0 +1,17 @@
+// Whole files, read and written with one clear error (InputError{path, reason}).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace lowtide {
+
+// The file's bytes. Throws InputError if it cannot be read.
+std::string read_file(const std::string& path);
+
+// Writes beside `path` and renames, so that `path` holds either its old bytes or all the new ones,
+// whatever happens (disk full, interruption); an existing file keeps its permissions. Devices and
+// pipes (/dev/stdout) are written directly. Throws InputError if it cannot.
+void write_file_atomically(const std::string& path, std::string_view text);
+
+}  // namespace lowtide

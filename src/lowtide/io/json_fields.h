@@ -1,0 +1,63 @@
+// Typed access to one JSON object, with errors that name the element and the field.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lowtide/base/bytes.h"
+#include "lowtide/graph/error.h"
+
+namespace lowtide {
+
+using Json = nlohmann::ordered_json;
+
+class JsonFields {
+ public:
+  // `label`: what the object is, for errors, such as "tensor 'x'".
+  JsonFields(const Json& object, std::string label);
+
+  // A field that is absent or null gives the default; one of the wrong type throws InputError.
+  bool has(const char* field) const { return find(field) != nullptr; }
+  std::string text(const char* field, const std::string& fallback = "") const;
+  bool flag(const char* field, bool fallback = false) const;
+  double number(const char* field, double fallback = 0) const;
+  Bytes bytes(const char* field, Bytes fallback = 0) const;
+  std::vector<std::string> texts(const char* field) const;
+  std::vector<std::pair<std::string, std::string>> text_pairs(const char* field) const;
+  // These must be there.
+  Bytes required_bytes(const char* field) const;
+  std::string required_text(const char* field) const;
+  const Json& required_list(const char* field) const;
+  const Json& required_object(const char* field) const;
+
+  const std::string& label() const { return label_; }
+
+ private:
+  const Json* find(const char* field) const;
+  const Json& require(const char* field) const;
+  [[noreturn]] void fail(const char* field, const std::string& wanted, const Json& found) const;
+
+  const Json& object_;
+  std::string label_;
+};
+
+// A whole number of bytes in [-2^63, 2^63) or InputError; the sign is the builder's to judge.
+Bytes json_bytes(const Json& value, const std::string& where);
+
+// Throws InputError unless the document says `format` and version 1.
+void check_format(const JsonFields& document, const std::string& format);
+
+// Parses `text`; `where` stands for the file in every error, those the filter throws included. The
+// filter sees each finished value and may take it away (return false); see nlohmann::json::parse.
+Json parse_json(const std::string& text, const std::string& where,
+                const Json::parser_callback_t& filter = nullptr);
+
+// `value` as JSON text; bytes that are not UTF-8 are replaced, never thrown at.
+std::string json_text(const Json& value);
+
+// As json_text, cut short for an error message.
+std::string shown(const Json& value);
+
+}  // namespace lowtide
