@@ -99,24 +99,24 @@ class GraphReader {
 };
 
 template <class Id, class Name>
-Json names_of(std::span<const Id> ids, const Name& name) {
-  Json names = Json::array();
+OrderedJson names_of(std::span<const Id> ids, const Name& name) {
+  OrderedJson names = OrderedJson::array();
   for (Id id : ids) names.push_back(name(id));
   return names;
 }
 
-Json tensor_json(const Graph& graph, TensorId t) {
-  Json object = {{"name", graph.tensor_name(t)},
+OrderedJson tensor_json(const Graph& graph, TensorId t) {
+  OrderedJson object = {{"name", graph.tensor_name(t)},
                  {"bytes", graph.bytes(t)},
                  {"kind", to_string(graph.kind(t))}};
   if (graph.is_output(t)) object["output"] = true;
   return object;
 }
 
-Json node_json(const Graph& graph, NodeId v) {
+OrderedJson node_json(const Graph& graph, NodeId v) {
   const auto tensor_name = [&](TensorId t) { return graph.tensor_name(t); };
   const auto node_name = [&](NodeId u) { return graph.node_name(u); };
-  Json object = {{"name", graph.node_name(v)},
+  OrderedJson object = {{"name", graph.node_name(v)},
                  {"op", graph.op(v)},
                  {"inputs", names_of(graph.inputs(v), tensor_name)},
                  {"outputs", names_of(graph.outputs(v), tensor_name)}};
@@ -158,9 +158,9 @@ Graph parse_graph(const std::string& text, const std::string& where) {
 Graph load_graph(const std::string& path) { return parse_graph(read_file(path), path); }
 
 std::string format_graph(const Graph& graph) {
-  Json head = {
+  OrderedJson head = {
       {"format", kFormat}, {"version", 1}, {"name", graph.name()}, {"source", graph.source()}};
-  if (!graph.meta_json().empty()) head["meta"] = Json::parse(graph.meta_json());
+  if (!graph.meta_json().empty()) head["meta"] = OrderedJson::parse(graph.meta_json());
   std::string text = json_text(head);
   text.pop_back();  // its closing brace: the lists go on
   append_list(

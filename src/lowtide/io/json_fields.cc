@@ -144,10 +144,6 @@ Json parse_json(const std::string& text, const std::string& where,
   }
 }
 
-std::string json_text(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string shown(const Json& value) {
   constexpr std::size_t kLongest = 60;
   std::string text = json_text(value);

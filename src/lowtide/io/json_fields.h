@@ -11,7 +11,10 @@
 
 namespace lowtide {
 
-using Json = nlohmann::ordered_json;
+// For reading: objects are sorted maps, so that one of a million keys (a plan's offsets) costs n log n.
+using Json = nlohmann::json;
+// For writing: keys stay in the order they were set.
+using OrderedJson = nlohmann::ordered_json;
 
 class JsonFields {
  public:
@@ -55,7 +58,10 @@ Json parse_json(const std::string& text, const std::string& where,
                 const Json::parser_callback_t& filter = nullptr);
 
 // `value` as JSON text; bytes that are not UTF-8 are replaced, never thrown at.
-std::string json_text(const Json& value);
+template <class AnyJson>
+std::string json_text(const AnyJson& value) {
+  return value.dump(-1, ' ', false, AnyJson::error_handler_t::replace);
+}
 
 // As json_text, cut short for an error message.
 std::string shown(const Json& value);

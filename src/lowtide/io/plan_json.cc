@@ -1,0 +1,141 @@
+#include "lowtide/io/plan_json.h"
+
+#include <string_view>
+#include <unordered_map>
+
+#include "lowtide/base/text.h"
+#include "lowtide/io/file.h"
+#include "lowtide/io/json_fields.h"
+
+namespace lowtide {
+namespace {
+
+constexpr const char* kFormat = "lowtide-plan";
+
+Status parse_status(const JsonFields& fields, const char* field) {
+  const std::string text = fields.required_text(field);
+  if (text == to_string(Status::kOptimal)) return Status::kOptimal;
+  if (text == to_string(Status::kFeasible)) return Status::kFeasible;
+  throw InputError(fields.label(),
+                   std::string(field) + " must be optimal or feasible, not " + quote(text));
+}
+
+class PlanReader {
+ public:
+  explicit PlanReader(const Graph& graph) : graph_(graph) {
+    for (NodeId v : graph.nodes()) nodes_.emplace(graph.node_name(v), v);
+    for (TensorId t : graph.tensors()) tensors_.emplace(graph.tensor_name(t), t);
+  }
+
+  LoadedPlan read(const Json& document) {
+    const JsonFields fields(document, "plan");
+    check_format(fields, kFormat);
+    Plan& plan = loaded_.plan;
+    plan.graph_name = fields.text("graph");
+    if (plan.graph_name != graph_.name())
+      mismatch("the plan is for graph " + quote(plan.graph_name) + ", not " + quote(graph_.name()));
+    read_schedule(fields);
+    read_offsets(fields.required_object("offsets"));
+    for (const auto& [fresh, old] : fields.text_pairs("reuses")) read_reuse(fresh, old);
+    plan.alignment = fields.bytes("alignment", 1);
+    plan.peak_bytes = fields.required_bytes("peak_bytes");
+    plan.peak_lower_bound_bytes = fields.required_bytes("peak_lower_bound_bytes");
+    plan.arena_bytes = fields.required_bytes("arena_bytes");
+    plan.arena_lower_bound_bytes = fields.required_bytes("arena_lower_bound_bytes");
+    plan.order_status = parse_status(fields, "order_status");
+    plan.layout_status = parse_status(fields, "layout_status");
+    return std::move(loaded_);
+  }
+
+ private:
+  void mismatch(std::string text) { loaded_.mismatches.push_back(std::move(text)); }
+
+  void read_schedule(const JsonFields& fields) {
+    fields.required_list("schedule");
+    for (const std::string& name : fields.texts("schedule")) {
+      const auto found = nodes_.find(name);
+      if (found == nodes_.end())
+        mismatch("schedule: the graph has no node " + quote(name));
+      else
+        loaded_.plan.schedule.push_back(found->second);
+    }
+  }
+
+  void read_offsets(const Json& offsets) {
+    loaded_.plan.offsets.assign(graph_.num_tensors(), kNoOffset);
+    for (const auto& [name, offset] : offsets.items()) {
+      const Bytes bytes = json_bytes(offset, "plan: offset of " + quote(name));
+      const auto found = tensors_.find(name);
+      if (found == tensors_.end())
+        mismatch("offsets: the graph has no tensor " + quote(name));
+      else if (bytes < 0)
+        mismatch("offsets: tensor " + quote(name) + " has the negative offset " +
+                 std::to_string(bytes));
+      else
+        loaded_.plan.offsets[found->second] = bytes;
+    }
+  }
+
+  void read_reuse(const std::string& fresh, const std::string& old) {
+    const auto found_fresh = tensors_.find(fresh);
+    const auto found_old = tensors_.find(old);
+    if (found_fresh == tensors_.end() || found_old == tensors_.end())
+      mismatch("reuses: the graph has no tensor " +
+               quote(found_fresh == tensors_.end() ? fresh : old));
+    else
+      loaded_.plan.reuses.push_back({found_fresh->second, found_old->second});
+  }
+
+  const Graph& graph_;
+  std::unordered_map<std::string_view, NodeId> nodes_;
+  std::unordered_map<std::string_view, TensorId> tensors_;
+  LoadedPlan loaded_;
+};
+
+}  // namespace
+
+LoadedPlan parse_plan(const std::string& text, const std::string& where, const Graph& graph) {
+  const Json document = parse_json(text, where);
+  try {
+    return PlanReader(graph).read(document);
+  } catch (const InputError& error) {
+    throw InputError(where, error.what());
+  }
+}
+
+LoadedPlan load_plan(const std::string& path, const Graph& graph) {
+  return parse_plan(read_file(path), path, graph);
+}
+
+Plan load_matching_plan(const std::string& path, const Graph& graph) {
+  LoadedPlan loaded = load_plan(path, graph);
+  if (!loaded.mismatches.empty()) throw InputError(path, loaded.mismatches.front());
+  return std::move(loaded.plan);
+}
+
+std::string format_plan(const Graph& graph, const Plan& plan) {
+  OrderedJson schedule = OrderedJson::array();
+  for (NodeId v : plan.schedule) schedule.push_back(graph.node_name(v));
+  Json offsets = Json::object();  // sorted by name: insertion is logarithmic
+  for (TensorId t : plan.offsets.ids())
+    if (plan.offsets[t] != kNoOffset) offsets[std::string(graph.tensor_name(t))] = plan.offsets[t];
+  OrderedJson document = {{"format", kFormat}, {"version", 1}, {"graph", plan.graph_name}};
+  document["schedule"] = std::move(schedule);
+  document["offsets"] = std::move(offsets);
+  for (const Reuse& reuse : plan.reuses)
+    document["reuses"][std::string(graph.tensor_name(reuse.fresh))] = graph.tensor_name(reuse.old);
+  document["alignment"] = plan.alignment;
+  document["peak_bytes"] = plan.peak_bytes;
+  document["peak_lower_bound_bytes"] = plan.peak_lower_bound_bytes;
+  document["arena_bytes"] = plan.arena_bytes;
+  document["arena_lower_bound_bytes"] = plan.arena_lower_bound_bytes;
+  document["order_status"] = to_string(plan.order_status);
+  document["layout_status"] = to_string(plan.layout_status);
+  return json_text(document) + "\n";
+}
+
+void save_plan(const Graph& graph, const Plan& plan, const std::string& path) {
+  write_file_atomically(path, format_plan(graph, plan));
+}
+
+}  // namespace lowtide

@@ -1,0 +1,32 @@
+// Plans as JSON, "format": "lowtide-plan", version 1 (docs/formats.md). Names are resolved against
+// the plan's graph.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lowtide/graph/graph.h"
+#include "lowtide/graph/plan.h"
+
+namespace lowtide {
+
+struct LoadedPlan {
+  Plan plan;
+  // Names that the graph does not have, or another graph's name: a well-formed plan that does not
+  // fit this graph. One line each; what can be resolved is in `plan`.
+  std::vector<std::string> mismatches;
+};
+
+// Throws InputError where the file is no plan at all (not JSON, wrong format, wrong types).
+LoadedPlan load_plan(const std::string& path, const Graph& graph);
+LoadedPlan parse_plan(const std::string& text, const std::string& where, const Graph& graph);
+
+// As load_plan, but a mismatch is an InputError too.
+Plan load_matching_plan(const std::string& path, const Graph& graph);
+
+std::string format_plan(const Graph& graph, const Plan& plan);
+
+// Written to a temporary file and renamed.
+void save_plan(const Graph& graph, const Plan& plan, const std::string& path);
+
+}  // namespace lowtide
