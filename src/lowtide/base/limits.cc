@@ -47,6 +47,12 @@ Limits Limits::with_seed(std::uint64_t seed) const {
   return narrowed;
 }
 
+Limits Limits::with_progress(ProgressSink* sink) const {
+  Limits changed = *this;
+  changed.progress_ = sink;
+  return changed;
+}
+
 double Limits::seconds_left() const {
   if (!deadline_) return std::numeric_limits<double>::infinity();
   return std::max(0.0, std::chrono::duration<double>(*deadline_ - Clock::now()).count());

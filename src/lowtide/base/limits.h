@@ -12,9 +12,19 @@
 #include <limits>
 #include <optional>
 
+#include "lowtide/base/bytes.h"
+
 namespace lowtide {
 
 using Clock = std::chrono::steady_clock;
+
+// Told whenever a search improves its answer or its bound (both in bytes); for progress lines.
+// Called from the searching thread, so it must be quick.
+class ProgressSink {
+ public:
+  virtual ~ProgressSink() = default;
+  virtual void improved(Bytes value, Bytes bound) = 0;
+};
 
 class Limits {
  public:
@@ -32,6 +42,7 @@ class Limits {
   Limits with_memory_bytes(std::int64_t bytes) const;
   Limits with_threads(int threads) const;
   Limits with_seed(std::uint64_t seed) const;
+  Limits with_progress(ProgressSink* sink) const;
 
   // Seconds until the deadline, never negative; +infinity without one.
   double seconds_left() const;
@@ -43,6 +54,9 @@ class Limits {
   std::int64_t memory_bytes() const { return memory_bytes_; }
   int threads() const { return threads_; }
   std::uint64_t seed() const { return seed_; }
+  void report(Bytes value, Bytes bound) const {
+    if (progress_ != nullptr) progress_->improved(value, bound);
+  }
 
  private:
   std::optional<Clock::time_point> deadline_;
@@ -51,6 +65,7 @@ class Limits {
   const std::atomic<bool>* cancelled_ = nullptr;
   int threads_ = 1;
   std::uint64_t seed_ = 0;
+  ProgressSink* progress_ = nullptr;
 };
 
 // Counts one search's work against its Limits.

@@ -107,8 +107,8 @@ OrderedJson names_of(std::span<const Id> ids, const Name& name) {
 
 OrderedJson tensor_json(const Graph& graph, TensorId t) {
   OrderedJson object = {{"name", graph.tensor_name(t)},
-                 {"bytes", graph.bytes(t)},
-                 {"kind", to_string(graph.kind(t))}};
+                        {"bytes", graph.bytes(t)},
+                        {"kind", to_string(graph.kind(t))}};
   if (graph.is_output(t)) object["output"] = true;
   return object;
 }
@@ -117,9 +117,9 @@ OrderedJson node_json(const Graph& graph, NodeId v) {
   const auto tensor_name = [&](TensorId t) { return graph.tensor_name(t); };
   const auto node_name = [&](NodeId u) { return graph.node_name(u); };
   OrderedJson object = {{"name", graph.node_name(v)},
-                 {"op", graph.op(v)},
-                 {"inputs", names_of(graph.inputs(v), tensor_name)},
-                 {"outputs", names_of(graph.outputs(v), tensor_name)}};
+                        {"op", graph.op(v)},
+                        {"inputs", names_of(graph.inputs(v), tensor_name)},
+                        {"outputs", names_of(graph.outputs(v), tensor_name)}};
   if (!graph.mutates(v).empty()) object["mutates"] = names_of(graph.mutates(v), tensor_name);
   if (!graph.after(v).empty()) object["after"] = names_of(graph.after(v), node_name);
   for (const Reuse& reuse : graph.may_reuse(v))

@@ -11,7 +11,8 @@
 
 namespace lowtide {
 
-// For reading: objects are sorted maps, so that one of a million keys (a plan's offsets) costs n log n.
+// For reading: objects are sorted maps, so that one of a million keys (a plan's offsets) costs n
+// log n.
 using Json = nlohmann::json;
 // For writing: keys stay in the order they were set.
 using OrderedJson = nlohmann::ordered_json;

@@ -4,6 +4,13 @@
 
 namespace lowtide {
 
+Schedule program_order_of(const OrderProblem& problem) {
+  Schedule schedule;
+  schedule.reserve(problem.num_nodes());
+  for (NodeId v : problem.nodes()) schedule.push_back(v);
+  return schedule;
+}
+
 IdVector<NodeId, Step> steps_of(const OrderProblem& problem, const Schedule& schedule) {
   LOWTIDE_CHECK(schedule.size() == problem.num_nodes(), "a schedule holds every node once");
   IdVector<NodeId, Step> steps(schedule.size(), -1);

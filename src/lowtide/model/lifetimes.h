@@ -17,6 +17,9 @@
 
 namespace lowtide {
 
+// 0, 1, 2, ...: legal by construction.
+Schedule program_order_of(const OrderProblem& problem);
+
 // The step of each node. `schedule` holds every node once.
 IdVector<NodeId, Step> steps_of(const OrderProblem& problem, const Schedule& schedule);
 

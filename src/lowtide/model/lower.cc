@@ -106,4 +106,11 @@ IdVector<TensorId, Bytes> lift_offsets(const Graph& graph, const LoweredOrder& o
   return lifted;
 }
 
+std::vector<Reuse> lift_reuses(const LoweredOrder& order, const Schedule& schedule) {
+  std::vector<Reuse> lifted = effective_reuses(order.problem, schedule);
+  for (Reuse& reuse : lifted)
+    reuse = {order.graph_tensor[reuse.fresh], order.graph_tensor[reuse.old]};
+  return lifted;
+}
+
 }  // namespace lowtide

@@ -32,4 +32,7 @@ IdVector<TensorId, Bytes> lift_offsets(const Graph& graph, const LoweredOrder& o
                                        const LoweredLayout& layout,
                                        const IdVector<BufferId, Bytes>& offsets);
 
+// The reuses that take effect in this schedule, as tensors of the graph.
+std::vector<Reuse> lift_reuses(const LoweredOrder& order, const Schedule& schedule);
+
 }  // namespace lowtide

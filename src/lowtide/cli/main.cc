@@ -1,0 +1,51 @@
+// `lowtide`: the command line. Exit 2 and one line on stderr for bad input or usage.
+#include <cstdio>
+#include <new>
+
+#include "lowtide/base/text.h"
+#include "lowtide/cli/commands.h"
+#include "lowtide/graph/error.h"
+
+namespace lowtide::cli {
+namespace {
+
+constexpr int kBadInput = 2;
+
+int fail(const std::string& message) {
+  std::fprintf(stderr, "lowtide: %s\n", one_line(message).c_str());
+  return kBadInput;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(
+      "lowtide: plans when tensors live and where, proves how little memory a graph needs");
+  app.set_version_flag("--version", std::string("lowtide ") + LOWTIDE_VERSION);
+  app.require_subcommand(1);
+  int exit_code = 0;
+  add_plan_command(app, &exit_code);
+  add_verify_command(app, &exit_code);
+  add_inspect_command(app, &exit_code);
+  add_solvers_command(app, &exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForAllHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return app.exit(version);
+  } catch (const CLI::ParseError& error) {
+    return fail(std::string(error.what()) + " (lowtide --help shows the usage)");
+  } catch (const InputError& error) {
+    return fail(error.what());
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory");
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) return fail("standard output: cannot write");
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace lowtide::cli
+
+int main(int argc, char** argv) { return lowtide::cli::run(argc, argv); }

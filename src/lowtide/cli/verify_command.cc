@@ -1,0 +1,48 @@
+#include <cstdio>
+#include <memory>
+
+#include "lowtide/base/text.h"
+#include "lowtide/cli/commands.h"
+#include "lowtide/io/graph_json.h"
+#include "lowtide/io/plan_json.h"
+#include "lowtide/verify/verifier.h"
+
+namespace lowtide::cli {
+namespace {
+
+constexpr int kViolated = 1;
+
+struct VerifyArguments {
+  std::string graph_path;
+  std::string plan_path;
+};
+
+int run(const VerifyArguments& arguments) {
+  const Graph graph = load_graph(arguments.graph_path);
+  const LoadedPlan loaded = load_plan(arguments.plan_path, graph);
+  const auto violations = verify(graph, loaded.plan);
+  for (const std::string& mismatch : loaded.mismatches)
+    std::printf("mismatch: %s\n", one_line(mismatch).c_str());
+  for (const Violation& violation : violations)
+    std::printf("%s: %s\n", to_string(violation.kind), one_line(violation.text).c_str());
+  if (!loaded.mismatches.empty() || !violations.empty()) return kViolated;
+  std::printf("%s: the plan is right (%zu steps, peak %lld bytes, arena %lld bytes)\n",
+              one_line(graph.name()).c_str(), loaded.plan.schedule.size(),
+              static_cast<long long>(loaded.plan.peak_bytes),
+              static_cast<long long>(loaded.plan.arena_bytes));
+  return 0;
+}
+
+}  // namespace
+
+void add_verify_command(CLI::App& app, int* exit_code) {
+  auto arguments = std::make_shared<VerifyArguments>();
+  CLI::App* command = app.add_subcommand(
+      "verify",
+      "Check a plan against its graph by independent code; exit 1 and a line per violation");
+  command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
+  command->add_option("PLAN", arguments->plan_path, "A lowtide-plan JSON file")->required();
+  command->callback([arguments, exit_code] { *exit_code = run(*arguments); });
+}
+
+}  // namespace lowtide::cli

@@ -1,0 +1,29 @@
+// What a caller may ask of the planner; checked once, before any work.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "lowtide/base/bytes.h"
+#include "lowtide/base/limits.h"
+
+namespace lowtide {
+
+struct PlanOptions {
+  std::string order = "auto";   // a name of order_solvers()
+  std::string layout = "auto";  // a name of layout_solvers()
+  double time_limit_seconds = 60;
+  std::int64_t step_limit = Limits::kUnlimitedSteps;  // per phase; makes a plan reproducible
+  Bytes alignment = 64;
+  int threads = 1;
+  std::uint64_t seed = 0;
+  bool use_reuse = false;  // honour may_reuse: only for executors that run ops in place
+  const std::atomic<bool>* cancelled = nullptr;
+  ProgressSink* progress = nullptr;
+};
+
+// Throws InputError naming the option: unknown solvers (with the known ones), limits out of range.
+void check_options(const PlanOptions& options);
+
+}  // namespace lowtide

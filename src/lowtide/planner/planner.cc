@@ -1,0 +1,95 @@
+#include "lowtide/planner/planner.h"
+
+#include "lowtide/base/text.h"
+#include "lowtide/graph/error.h"
+#include "lowtide/layout/solvers.h"
+#include "lowtide/model/lifetimes.h"
+#include "lowtide/model/lower.h"
+#include "lowtide/order/solvers.h"
+#include "lowtide/verify/simulator.h"
+#include "lowtide/verify/verifier.h"
+
+namespace lowtide {
+namespace {
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  Clock::time_point start_ = Clock::now();
+};
+
+Limits limits_of(const PlanOptions& options) {
+  return Limits::within_seconds(options.time_limit_seconds)
+      .with_steps(options.step_limit)
+      .with_threads(options.threads)
+      .with_seed(options.seed)
+      .with_cancellation(options.cancelled)
+      .with_progress(options.progress);
+}
+
+void check_sizes(const Graph& graph, Bytes alignment) {
+  Bytes sum = 0;
+  for (TensorId t : graph.tensors()) {
+    Bytes size;
+    if (!align_up_fits(graph.bytes(t), alignment, &size) || !add_fits(sum, size, &sum))
+      throw InputError("tensor " + quote(graph.tensor_name(t)),
+                       "the sum of all bytes, each rounded up to the alignment, exceeds 2^63 - 1");
+  }
+}
+
+Solution<Schedule> solve_order(const OrderProblem& problem, const PlanOptions& options,
+                               const Limits& limits) {
+  Schedule given = program_order_of(problem);
+  const Bytes given_peak = peak(problem, given);
+  auto solution = find_order_solver(options.order)->solve(problem, limits);
+  // Whatever a solver says, nobody gets a worse order than the one they came with.
+  solution.improve(Solution<Schedule>::found(std::move(given), given_peak, solution.bound()));
+  return solution;
+}
+
+void check_verified(const Graph& graph, const Plan& plan) {
+  const auto violations = verify(graph, plan);
+  LOWTIDE_CHECK(violations.empty(), graph.name() + ": " + violations.front().text);
+}
+
+}  // namespace
+
+PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
+  check_options(options);
+  check_sizes(graph, options.alignment);
+  const Stopwatch total;
+  const Limits limits = limits_of(options);
+  PlanOutcome outcome;
+
+  const LoweredOrder lowered = lower_order(graph, options.use_reuse);
+  outcome.program_peak_bytes = peak(lowered.problem, program_order_of(lowered.problem));
+
+  const Stopwatch order_watch;
+  const auto order = solve_order(lowered.problem, options, limits);
+  outcome.order_seconds = order_watch.seconds();
+
+  const Stopwatch layout_watch;
+  const LoweredLayout placing = lower_layout(lowered.problem, order.best(), options.alignment);
+  const auto layout = find_layout_solver(options.layout)->solve(placing.problem, limits);
+  outcome.layout_seconds = layout_watch.seconds();
+
+  Plan& plan = outcome.plan;
+  plan.graph_name = graph.name();
+  plan.schedule = order.best();
+  plan.offsets = lift_offsets(graph, lowered, placing, layout.best().offsets);
+  plan.reuses = lift_reuses(lowered, order.best());
+  plan.alignment = options.alignment;
+  plan.peak_bytes = order.value();
+  plan.peak_lower_bound_bytes = order.bound();
+  plan.order_status = order.status();
+  plan.arena_bytes = layout.value();
+  plan.arena_lower_bound_bytes = layout.bound();
+  plan.layout_status = layout.status();
+  check_verified(graph, plan);
+  outcome.total_seconds = total.seconds();
+  return outcome;
+}
+
+}  // namespace lowtide
