@@ -274,18 +274,23 @@ GraphBuilder::~GraphBuilder() = default;
 GraphBuilder::GraphBuilder(GraphBuilder&&) noexcept = default;
 GraphBuilder& GraphBuilder::operator=(GraphBuilder&&) noexcept = default;
 
-void GraphBuilder::set_name(std::string name) { state_->graph.name_ = std::move(name); }
-void GraphBuilder::set_source(std::string source) { state_->graph.source_ = std::move(source); }
+GraphBuilder::State& GraphBuilder::state() {
+  if (state_ == nullptr) throw InputError("graph builder", "has built its graph already");
+  return *state_;
+}
+
+void GraphBuilder::set_name(std::string name) { state().graph.name_ = std::move(name); }
+void GraphBuilder::set_source(std::string source) { state().graph.source_ = std::move(source); }
 void GraphBuilder::set_meta_json(std::string meta_json) {
-  state_->graph.meta_json_ = std::move(meta_json);
+  state().graph.meta_json_ = std::move(meta_json);
 }
 
 void GraphBuilder::add_tensor(const TensorSpec& tensor) {
-  Graph& graph = state_->graph;
-  state_->tensor_names.declare("tensor", tensor.name);
+  Graph& graph = state().graph;
+  state().tensor_names.declare("tensor", tensor.name);
   const std::string where = tensor_label(tensor.name);
   check_amount(where, "bytes", tensor.bytes);
-  state_->add_to_sum(where, tensor.bytes);
+  state().add_to_sum(where, tensor.bytes);
   graph.tensor_names_.push_back(tensor.name);
   graph.bytes_.push_back(tensor.bytes);
   graph.kind_.push_back(tensor.kind);
@@ -294,7 +299,7 @@ void GraphBuilder::add_tensor(const TensorSpec& tensor) {
 }
 
 void GraphBuilder::add_node(const NodeSpec& node) {
-  State& state = *state_;
+  State& state = this->state();
   Graph& graph = state.graph;
   state.node_names.declare("node", node.name);
   const std::string where = node_label(node.name);
@@ -325,7 +330,9 @@ void GraphBuilder::add_node(const NodeSpec& node) {
 }
 
 Graph GraphBuilder::build() && {
-  State& state = *state_;
+  this->state();
+  const std::unique_ptr<State> built = std::move(state_);
+  State& state = *built;
   state.resolve_names();
   state.read_what_is_mutated();
   state.set_producers();

@@ -59,10 +59,12 @@ class GraphBuilder {
   void add_tensor(const TensorSpec& tensor);
   void add_node(const NodeSpec& node);
 
+  // Uses the builder up, whether it succeeds or throws.
   Graph build() &&;
 
  private:
   struct State;
+  State& state();  // throws InputError once the graph is built
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,79 @@
+# The commands of the project. On a fresh machine `make demo` and `make test` set up all they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+JOBS ?= $(shell nproc)
+VENV := .venv
+BIN := $(VENV)/bin
+CORPUS ?= $(or $(LOWTIDE_CORPUS),../shared/corpus)
+export LOWTIDE_CORPUS := $(abspath $(CORPUS))
+# Sources of the wheel: a change to one of them reinstalls it.
+SOURCES := $(shell find src bindings python cmake third_party CMakeLists.txt pyproject.toml -type f -not -name '*.pyc' 2>/dev/null)
+
+.PHONY: help demo test test-cpp test-python build bench lint format sanitize long-tests clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.demo  ## capture, plan, verify and report ResNet-50 and BERT-base training steps
+	@$(BIN)/python tools/demo.py
+
+test: test-cpp test-python  ## build everything and run all tests
+
+test-cpp: build/test/.built
+	ctest --test-dir build/test --output-on-failure -j $(JOBS)
+
+test-python: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+build: $(VENV)/.built  ## .venv/bin/lowtide and .venv/bin/python with `import lowtide`
+
+bench: build/test/.built $(VENV)/.test  ## the benchmarks; results go to docs/results.md by hand
+	tools/bench.sh
+
+lint: $(VENV)/.lint  ## formatting, includes, types
+	clang-format --dry-run --Werror $$(git ls-files '*.h' '*.cc')
+	$(BIN)/python tools/check_includes.py
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(VENV)/.lint  ## reformat C++ and Python in place
+	clang-format -i $$(git ls-files '*.h' '*.cc')
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+sanitize: .system-packages  ## all C++ tests under ASan and UBSan
+	cmake -S . -B build/sanitize -G Ninja -DCMAKE_BUILD_TYPE=Debug -DLOWTIDE_SANITIZE=address,undefined -DCMAKE_CXX_FLAGS=-O1
+	cmake --build build/sanitize -j $(JOBS)
+	ctest --test-dir build/sanitize --output-on-failure -j $(JOBS)
+
+long-tests: build/test/.built $(VENV)/.test  ## tests with their large numbers of random cases
+	LOWTIDE_LONG_TESTS=1 ctest --test-dir build/test --output-on-failure -j $(JOBS)
+	LOWTIDE_LONG_TESTS=1 $(BIN)/python -m pytest
+
+clean:  ## remove what was built (not the HiGHS in .deps, which takes minutes)
+	rm -rf build out $(VENV)
+
+.system-packages: tools/system_packages.sh
+	@tools/system_packages.sh
+	@touch $@
+
+build/test/.built: .system-packages $(SOURCES) $(shell find tests/cpp examples/cpp bench -type f 2>/dev/null)
+	cmake -S . -B build/test -G Ninja -DLOWTIDE_BUILD_TESTS=ON -DLOWTIDE_BUILD_BENCH=ON -DLOWTIDE_WITH_HIGHS=ON
+	cmake --build build/test -j $(JOBS)
+	@touch $@
+
+$(VENV)/bin/python: .system-packages
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.built: $(VENV)/bin/python $(SOURCES)
+	@echo "Building lowtide and its Python package ..."
+	$(BIN)/pip install --quiet .
+	@touch $@
+
+# Each set of extras on top of the package; pip leaves alone what is there already.
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: $(VENV)/.built
+	@echo "Installing what '$*' needs (PyTorch and transformers take a minute) ..."
+	$(BIN)/pip install --quiet "lowtide[$*]"
+	@touch $@

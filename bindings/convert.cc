@@ -1,0 +1,23 @@
+#include "convert.h"
+
+#include "lowtide/graph/error.h"
+
+namespace nb = nanobind;
+
+namespace lowtide::python {
+
+Bytes to_bytes(nb::handle value, const std::string& where) {
+  const auto fail = [&](const char* reason) -> Bytes {
+    PyErr_Clear();
+    throw InputError(where, std::string(reason) + ", not " + nb::repr(value).c_str());
+  };
+  if (!PyIndex_Check(value.ptr())) return fail("must be a whole number");
+  const nb::object index = nb::steal(PyNumber_Index(value.ptr()));
+  if (!index.is_valid()) return fail("must be a whole number");
+  int overflow = 0;
+  const long long bytes = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+  if (overflow != 0) return fail("must be below 2^63");
+  return bytes;
+}
+
+}  // namespace lowtide::python

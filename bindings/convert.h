@@ -1,0 +1,16 @@
+// Python values to lowtide's, with ValueError (never TypeError or overflow) for bad ones.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+
+#include "lowtide/base/bytes.h"
+
+namespace lowtide::python {
+
+// A whole number of bytes that fits 63 bits; anything with __index__ (NumPy integers too).
+// Throws InputError(where, ...), which becomes ValueError.
+Bytes to_bytes(nanobind::handle value, const std::string& where);
+
+}  // namespace lowtide::python

@@ -1,0 +1,21 @@
+// lowtide._core: translation between Python and the C++ library, nothing else.
+#include <nanobind/nanobind.h>
+
+#include "bindings.h"
+#include "lowtide/graph/error.h"
+
+NB_MODULE(_core, module) {
+  module.doc() =
+      "lowtide's C++ core. Sizes are in bytes, times in seconds unless a name says otherwise.";
+  module.attr("__version__") = LOWTIDE_VERSION;
+  nanobind::register_exception_translator([](const std::exception_ptr& pointer, void*) {
+    try {
+      std::rethrow_exception(pointer);
+    } catch (const lowtide::InputError& error) {
+      PyErr_SetString(PyExc_ValueError, error.what());
+    }
+  });
+  lowtide::python::bind_graph(module);
+  lowtide::python::bind_plan(module);
+  lowtide::python::bind_layout(module);
+}

@@ -1,0 +1,81 @@
+"""lowtide: a memory planner for deep-learning graphs.
+
+    import lowtide
+
+    graph = lowtide.load("model.json")          # or lowtide.torch.capture(...), or GraphBuilder
+    plan = lowtide.plan(graph)                  # ordered, placed, verified
+    print(plan.peak_bytes, plan.peak_lower_bound_bytes, plan.order_status)
+    lowtide.save(plan, "plan.json")
+
+Sizes are in bytes, times in seconds. Bad input raises ValueError naming the file, the element and the
+reason. `lowtide.torch` needs PyTorch and imports it only when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+from lowtide._core import (
+    Graph,
+    GraphBuilder,
+    Layout,
+    Node,
+    Plan,
+    Tensor,
+    __version__,
+    layout,
+    load_graph,
+    load_plan,
+    plan,
+    save_graph,
+    save_plan,
+    solvers,
+    verify,
+)
+
+if TYPE_CHECKING:
+    from lowtide import torch
+
+__all__ = [
+    "Graph",
+    "GraphBuilder",
+    "Layout",
+    "Node",
+    "Plan",
+    "Tensor",
+    "__version__",
+    "layout",
+    "load",
+    "load_graph",
+    "load_plan",
+    "plan",
+    "save",
+    "save_graph",
+    "save_plan",
+    "solvers",
+    "torch",
+    "verify",
+]
+
+
+def load(path: str | os.PathLike[str], graph: Graph | None = None) -> Graph | Plan:
+    """The graph in a lowtide-graph file; with `graph`, the plan for it in a lowtide-plan file."""
+    return load_graph(os.fspath(path)) if graph is None else load_plan(os.fspath(path), graph)
+
+
+def save(value: Graph | Plan, path: str | os.PathLike[str]) -> None:
+    """Write a graph or a plan as JSON; an existing file is replaced only once the new one is whole."""
+    if isinstance(value, Graph):
+        save_graph(value, os.fspath(path))
+    elif isinstance(value, Plan):
+        save_plan(value, os.fspath(path))
+    else:
+        raise ValueError(f"save: a Graph or a Plan, not {type(value).__name__}")
+
+
+def __getattr__(name: str) -> object:
+    if name == "torch":
+        return importlib.import_module("lowtide.torch")
+    raise AttributeError(f"module 'lowtide' has no attribute {name!r}")

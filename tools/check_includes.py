@@ -1,0 +1,48 @@
+"""Checks every #include in src/lowtide against the table of who may include whom (ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "src" / "lowtide"
+
+# folder -> the folders it may include, beside itself and base.
+MAY_INCLUDE: dict[str, set[str]] = {
+    "base": set(),
+    "graph": set(),
+    "io": {"graph", "model"},
+    "analysis": {"graph", "model"},
+    "model": {"graph", "analysis"},
+    "rewrite": {"graph", "analysis", "model"},
+    "mip": set(),
+    "order": {"graph", "analysis", "model", "mip"},
+    "layout": {"model", "mip"},
+    "joint": {"graph", "analysis", "model", "mip", "order", "layout"},
+    "verify": {"graph"},
+    "planner": {"graph", "analysis", "model", "order", "layout", "joint", "rewrite", "verify"},
+    "report": {"graph", "model", "analysis", "io", "planner", "order", "verify"},
+    "cli": {"*"},
+}
+
+
+def violations() -> list[str]:
+    found = []
+    for path in sorted(ROOT.rglob("*.[hc]*")):
+        folder = path.relative_to(ROOT).parts[0]
+        allowed = MAY_INCLUDE[folder] | {folder, "base"}
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            include = re.match(r'#include "lowtide/(\w+)/', line)
+            if include and include[1] not in allowed and "*" not in allowed:
+                where = path.relative_to(ROOT.parent.parent)
+                found.append(f"{where}:{number}: {folder} must not include {include[1]}")
+            if "Highs.h" in line and path.name != "highs.cc":
+                found.append(f"{path}:{number}: only mip/highs.cc knows HiGHS")
+    return found
+
+
+if __name__ == "__main__":
+    lines = violations()
+    print("\n".join(lines) if lines else "includes: as ARCHITECTURE.md says")
+    sys.exit(bool(lines))
