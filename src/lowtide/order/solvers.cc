@@ -1,8 +1,77 @@
 #include "lowtide/order/solvers.h"
 
-namespace lowtide {
+#include <array>
 
-std::span<const OrderSolver> order_solvers() { return {}; }
+#include "lowtide/analysis/lower_bounds.h"
+#include "lowtide/model/lifetimes.h"
+#include "lowtide/order/list_schedule.h"
+
+namespace lowtide {
+namespace {
+
+// Steps for the bound of a heuristic: enough for any graph of a few thousand nodes.
+constexpr std::int64_t kBoundSteps = 50'000'000;
+
+// `schedule` with its peak and the reachability bound (5a).
+Solution<Schedule> judged(const OrderProblem& problem, Schedule schedule, const Limits& limits) {
+  const Bytes value = peak(problem, schedule);
+  Meter meter(limits.with_steps(kBoundSteps));
+  const Bytes bound = reachability_bound(problem, schedule, &meter);
+  limits.report(value, bound);
+  return Solution<Schedule>::found(std::move(schedule), value, bound);
+}
+
+Solution<Schedule> given(const OrderProblem& problem, const Limits& limits) {
+  return judged(problem, program_order_of(problem), limits);
+}
+
+Solution<Schedule> hoist(const OrderProblem& problem, const Limits& limits) {
+  return judged(problem, hoisted_order(problem), limits);
+}
+
+Solution<Schedule> greedy(const OrderProblem& problem, const Limits& limits) {
+  return judged(problem, greedy_order(problem), limits);
+}
+
+// The simplest orders, the best of them; ties go to the one nearest to program order.
+Solution<Schedule> best(const OrderProblem& problem, const Limits& limits) {
+  Schedule best = program_order_of(problem);
+  Bytes least = peak(problem, best);
+  const auto consider = [&](Schedule schedule) {
+    const Bytes value = peak(problem, schedule);
+    if (value >= least) return;
+    best = std::move(schedule);
+    least = value;
+  };
+  consider(hoisted_order(problem));
+  consider(greedy_order(problem));
+  consider(greedy_order(problem, least));
+  return judged(problem, std::move(best), limits);
+}
+
+// The best simple order against the exact node bound.
+Solution<Schedule> bounded(const OrderProblem& problem, const Limits& limits) {
+  auto solution = best(problem, limits);
+  Meter meter(limits);
+  if (solution.status() != Status::kOptimal)
+    solution.raise_bound(node_bound(problem, solution.best(), &meter));
+  return solution;
+}
+
+constexpr std::array kSolvers = {
+    OrderSolver{"auto", false, "the default: the best simple order, with the min-cut bound",
+                bounded},
+    OrderSolver{"best", false, "the best of given, hoist and greedy; for huge graphs in a hurry",
+                best},
+    OrderSolver{"given", false, "program order as it stands; to measure against", given},
+    OrderSolver{"hoist", false, "program order with early weight updates; training graphs", hoist},
+    OrderSolver{"greedy", false, "free moves, then least growth; graphs with parallel branches",
+                greedy},
+};
+
+}  // namespace
+
+std::span<const OrderSolver> order_solvers() { return kSolvers; }
 
 const OrderSolver* find_order_solver(std::string_view name) {
   for (const OrderSolver& solver : order_solvers())

@@ -1,0 +1,114 @@
+#include "lowtide/order/list_schedule.h"
+
+#include <queue>
+#include <tuple>
+
+#include "lowtide/order/live_set.h"
+
+namespace lowtide {
+
+Schedule hoisted_order(const OrderProblem& problem) {
+  // Updates before all else, then program order: the smallest ready id of either kind.
+  const auto rank = [&](NodeId v) { return std::make_pair(problem.is_update[v] ? 0 : 1, v); };
+  std::priority_queue<std::pair<int, NodeId>, std::vector<std::pair<int, NodeId>>, std::greater<>>
+      ready;
+  LiveSet state(problem);
+  for (NodeId v : problem.nodes())
+    if (state.is_ready(v)) ready.push(rank(v));
+  Schedule schedule;
+  while (!ready.empty()) {
+    const NodeId v = ready.top().second;
+    ready.pop();
+    schedule.push_back(v);
+    state.run(v);
+    for (NodeId w : state.newly_ready()) ready.push(rank(w));
+  }
+  return schedule;
+}
+
+namespace {
+
+// Ready nodes by growth, least first. Growth only falls while a node waits, so an entry is pushed
+// anew when it does and stale ones are dropped when they surface.
+class Greedy {
+ public:
+  Greedy(const OrderProblem& problem, Bytes budget)
+      : problem_(problem), budget_(budget), state_(problem), done_(problem.num_nodes(), 0) {
+    for (NodeId v : problem.nodes())
+      if (state_.is_ready(v)) push(v);
+  }
+
+  Schedule run() {
+    Schedule schedule;
+    while (schedule.size() < problem_.num_nodes()) {
+      const NodeId v = take();
+      done_[v] = 1;
+      schedule.push_back(v);
+      state_.run(v);
+      for (NodeId w : state_.newly_ready()) push(w);
+      for (NodeId w : state_.cheaper())
+        if (!done_[w] && state_.is_ready(w)) push(w);
+    }
+    return schedule;
+  }
+
+ private:
+  struct Entry {
+    Bytes growth;
+    Bytes transient;
+    NodeId node;
+    bool operator>(const Entry& other) const {
+      return std::tie(growth, transient, node) >
+             std::tie(other.growth, other.transient, other.node);
+    }
+  };
+  // How many ready nodes may be passed over for one that fits; more cost time and help nobody.
+  static constexpr std::size_t kLookahead = 64;
+
+  void push(NodeId v) { ready_.push({state_.growth(v), state_.transient(v), v}); }
+  bool is_stale(const Entry& entry) const {
+    return done_[entry.node] || entry.growth != state_.growth(entry.node);
+  }
+  bool fits(const Entry& entry) const {
+    return state_.live() + state_.transient(entry.node) <= std::max(budget_, state_.peak());
+  }
+
+  // The least growth among those that fit the budget; if none fits, the least transient.
+  NodeId take() {
+    std::vector<Entry> passed;
+    NodeId chosen;
+    while (!ready_.empty() && passed.size() < kLookahead) {
+      const Entry entry = ready_.top();
+      ready_.pop();
+      if (is_stale(entry)) continue;
+      if (fits(entry)) {
+        chosen = entry.node;
+        break;
+      }
+      passed.push_back(entry);
+    }
+    if (chosen.is_none()) {
+      std::size_t least = 0;
+      for (std::size_t i = 1; i < passed.size(); ++i)
+        if (state_.transient(passed[i].node) < state_.transient(passed[least].node)) least = i;
+      chosen = passed[least].node;
+    }
+    for (const Entry& entry : passed)
+      if (entry.node != chosen) ready_.push(entry);
+    return chosen;
+  }
+
+  const OrderProblem& problem_;
+  Bytes budget_;
+  LiveSet state_;
+  IdVector<NodeId, std::uint8_t> done_;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready_;
+};
+
+}  // namespace
+
+Schedule greedy_order(const OrderProblem& problem, Bytes budget) {
+  return Greedy(problem, budget).run();
+}
+
+}  // namespace lowtide

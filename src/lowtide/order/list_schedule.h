@@ -1,0 +1,22 @@
+// The simple order solvers: each lists the ready nodes and takes one by a rule. All O((n + m) log
+// n).
+//
+//   given   program order.
+//   hoist   program order, but an optimizer node as early as it may: a weight's gradient dies at
+//   its
+//           update, so updating at once frees it (the paper's section 4.3, early weight updates).
+//   greedy  free moves first (the design notes' rule 1: a node that fits the budget and does not
+//   grow
+//           the live bytes loses nothing), then the node that grows them least.
+#pragma once
+
+#include "lowtide/model/order_problem.h"
+
+namespace lowtide {
+
+Schedule hoisted_order(const OrderProblem& problem);
+
+// `budget`: nodes that would need more wait while another one fits; kMaxBytes for none.
+Schedule greedy_order(const OrderProblem& problem, Bytes budget = kMaxBytes);
+
+}  // namespace lowtide

@@ -1,0 +1,149 @@
+"""The command line's contract (docs/formats.md), run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+import lowtide
+
+PLAN_FIELDS = (
+    "graph nodes tensors persistent_bytes program_peak_bytes peak_bytes peak_lower_bound_bytes order_status "
+    "arena_bytes arena_lower_bound_bytes layout_status order_seconds layout_seconds total_seconds"
+).split()
+
+
+def test_plan_json_has_every_field(cli, graph_file):
+    result = cli("plan", graph_file, "--json")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    printed = json.loads(result.stdout)
+    assert set(PLAN_FIELDS) <= set(printed)
+    assert printed["program_peak_bytes"] == 2 * 4096 + 64
+    assert printed["peak_bytes"] == 4096 + 64 + 64
+    assert printed["order_status"] == printed["layout_status"] == "optimal"
+    assert printed["persistent_bytes"] == 1000
+
+
+def test_plan_writes_a_plan_that_verifies(cli, graph_file, tmp_path):
+    plan_file = tmp_path / "plan.json"
+    assert cli("plan", graph_file, "-o", plan_file, "--alignment", 1).returncode == 0
+    assert cli("verify", graph_file, plan_file).returncode == 0
+    plan = json.loads(plan_file.read_text())
+    assert plan["format"] == "lowtide-plan"
+    assert plan["graph"] == "two-branches"
+    assert sorted(plan["offsets"]) == ["left.large", "left.small", "right.large", "right.small", "sum"]
+    assert cli("plan", graph_file).returncode == 0
+
+
+def test_every_registered_solver_plans(cli, graph_file, tmp_path):
+    for kind, name, _, summary in lowtide.solvers():
+        assert summary
+        result = cli("plan", graph_file, f"--{kind}", name, "--time-limit", 20, "-o", tmp_path / "p.json")
+        if "without HiGHS" in result.stderr:
+            continue
+        assert result.returncode == 0, (kind, name, result.stderr)
+        assert cli("verify", graph_file, tmp_path / "p.json").returncode == 0
+
+
+CORRUPTIONS = {
+    "schedule too short": lambda plan: plan["schedule"].pop(),
+    "node twice": lambda plan: plan["schedule"].append("add"),
+    "unknown node": lambda plan: plan["schedule"].append("nobody"),
+    "illegal order": lambda plan: plan["schedule"].reverse(),
+    "offset missing": lambda plan: plan["offsets"].pop("sum"),
+    "offset of a persistent tensor": lambda plan: plan["offsets"].update(x=0),
+    "offset of an unknown tensor": lambda plan: plan["offsets"].update(nobody=0),
+    "negative offset": lambda plan: plan["offsets"].update(sum=-64),
+    "misaligned": lambda plan: plan["offsets"].update(sum=plan["offsets"]["sum"] + 1),
+    "overlap": lambda plan: plan["offsets"].update(
+        {"left.small": plan["offsets"]["left.large"], "right.small": plan["offsets"]["right.large"]}
+    ),
+    "peak": lambda plan: plan.update(peak_bytes=plan["peak_bytes"] + 1),
+    "arena": lambda plan: plan.update(arena_bytes=plan["arena_bytes"] + 64),
+    "bound": lambda plan: plan.update(peak_lower_bound_bytes=plan["peak_bytes"] + 1),
+    "status": lambda plan: plan.update(order_status="feasible"),
+    "reuse": lambda plan: plan.update(reuses={"sum": "left.small"}),
+    "another graph": lambda plan: plan.update(graph="another"),
+}
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_verify_catches(cli, graph_file, tmp_path, name):
+    plan_file = tmp_path / "plan.json"
+    cli("plan", graph_file, "-o", plan_file)
+    plan = json.loads(plan_file.read_text())
+    CORRUPTIONS[name](plan)
+    plan_file.write_text(json.dumps(plan))
+    result = cli("verify", graph_file, plan_file)
+    assert result.returncode == 1
+    assert result.stdout.strip()
+
+
+def assert_one_line_error(result, *parts):
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    for part in parts:
+        assert part in result.stderr
+
+
+def test_bad_usage_and_input(cli, graph_file, tmp_path):
+    text = graph_file.read_text()
+    broken = tmp_path / "broken.json"
+    broken.write_text(text[:-20])
+    assert_one_line_error(cli("plan", broken), "broken.json", "not JSON")
+    assert_one_line_error(cli("verify", graph_file, graph_file), "format must be 'lowtide-plan'")
+    assert_one_line_error(cli("plan", tmp_path / "none.json"), "none.json", "No such file")
+    assert_one_line_error(cli("plan", tmp_path), "directory")
+    assert_one_line_error(cli("plan", graph_file, "--order", "magic"), "magic", "greedy")
+    assert_one_line_error(cli("plan", graph_file, "--layout", "magic"), "magic", "best_fit")
+    assert_one_line_error(cli("plan", graph_file, "--alignment", "0"), "alignment")
+    assert_one_line_error(cli("plan", graph_file, "--alignment", "x"), "alignment")
+    assert_one_line_error(cli("plan", graph_file, "--time-limit", "-1"), "time limit")
+    assert_one_line_error(cli("plan", graph_file, "--time-limit", "nan"), "time limit")
+    assert_one_line_error(cli("plan", graph_file, "-o", tmp_path / "no" / "p.json"), "p.json")
+    assert_one_line_error(cli("plan"), "GRAPH")
+    assert_one_line_error(cli("dance"))
+    assert_one_line_error(cli())
+
+
+def test_full_disk_keeps_the_old_plan(cli, graph_file, tmp_path):
+    plan_file = tmp_path / "plan.json"
+    plan_file.write_text("old")
+    result = cli("plan", graph_file, "-o", plan_file, preexec_fn=_limit_file_size)
+    assert_one_line_error(result, "plan.json", "cannot write")
+    assert plan_file.read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == ["graph.json", "plan.json"]
+    assert_one_line_error(cli("plan", graph_file, "-o", "/dev/full"), "No space left")
+
+
+def _limit_file_size() -> None:
+    import resource
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+
+
+def test_empty_graph_plans_to_nothing(cli, tmp_path):
+    path = tmp_path / "empty.json"
+    lowtide.save(lowtide.GraphBuilder("empty").build(), path)
+    for kind, name, _, _ in lowtide.solvers():
+        result = cli("plan", path, "--json", f"--{kind}", name, "-o", tmp_path / "plan.json")
+        if "without HiGHS" in result.stderr:
+            continue
+        assert result.returncode == 0, (kind, name, result.stderr)
+        assert json.loads(result.stdout)["peak_bytes"] == 0
+        assert cli("verify", path, tmp_path / "plan.json").returncode == 0
+
+
+def test_solvers_and_inspect_and_help(cli, graph_file):
+    listed = cli("solvers").stdout
+    for _, name, _, _ in lowtide.solvers():
+        assert name in listed
+    assert "two-branches" in cli("inspect", graph_file).stdout
+    assert cli("--help").returncode == 0
+    assert lowtide.__version__ in cli("--version").stdout
