@@ -11,10 +11,13 @@
 #include "convert.h"
 #include "interruptible.h"
 #include "lowtide/base/text.h"
+#include "lowtide/graph/error.h"
+#include "lowtide/io/file.h"
 #include "lowtide/io/plan_json.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/order/solvers.h"
 #include "lowtide/planner/planner.h"
+#include "lowtide/report/html.h"
 #include "lowtide/verify/simulator.h"
 #include "lowtide/verify/verifier.h"
 
@@ -82,8 +85,8 @@ std::map<std::string, std::string> reuses_of(const BoundPlan& bound) {
 }
 
 std::vector<std::string> violations_of(const Graph& graph, const BoundPlan& bound) {
-  // A plan's ids mean something in its own graph only.
-  if (&graph != &bound.graph() && format_plan(bound.graph(), bound.plan()).empty()) return {};
+  // By way of its text: the plan's ids mean something in its own graph only, and `graph` may be
+  // another.
   std::vector<std::string> lines;
   const LoadedPlan loaded = parse_plan(format_plan(bound.graph(), bound.plan()), "plan", graph);
   for (const std::string& mismatch : loaded.mismatches) lines.push_back("mismatch: " + mismatch);
@@ -174,6 +177,16 @@ void bind_plan(nb::module_& module) {
              "Every violation of the plan, a line each, by code that shares nothing with the "
              "solvers; [] if it is "
              "right.");
+  module.def(
+      "report",
+      [](const Graph& graph, const BoundPlan& bound, const nb::object& path) {
+        if (&graph != &bound.graph()) throw InputError("report", "the plan is of another graph");
+        const std::string file = nb::cast<std::string>(nb::str(path));
+        write_file_atomically(file, html_report(graph, bound.plan()));
+      },
+      "graph"_a, "plan"_a, "path"_a,
+      nb::sig("def report(graph: Graph, plan: Plan, path: str | os.PathLike[str]) -> None"),
+      "Write a self-contained HTML page about the plan.");
   module.def("solvers", &solver_rows, "(kind, name, exact, summary) of every solver");
 }
 

@@ -8,7 +8,9 @@ from conftest import ROOT
 
 
 def run(*command: object) -> str:
-    return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        list(map(str, command)), check=True, capture_output=True, text=True
+    ).stdout
 
 
 def test_consumer_builds_and_runs(tmp_path):
@@ -20,7 +22,16 @@ def test_consumer_builds_and_runs(tmp_path):
         run("cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DLOWTIDE_BUILD_TESTS=OFF")
         run("cmake", "--build", build)
     run("cmake", "--install", build, "--prefix", prefix)
-    run("cmake", "-S", ROOT / "examples" / "cpp", "-B", consumer, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
+    run(
+        "cmake",
+        "-S",
+        ROOT / "examples" / "cpp",
+        "-B",
+        consumer,
+        "-G",
+        "Ninja",
+        f"-DCMAKE_PREFIX_PATH={prefix}",
+    )
     run("cmake", "--build", consumer)
     printed = run(consumer / "plan_a_graph")
     assert "peak 1048704 bytes" in printed

@@ -83,7 +83,9 @@ def graphs(draw):
         outputs = [f"t{i}.{k}" for k in range(draw(st.integers(0, 2)))]
         for name in outputs:
             builder.add_tensor(name, draw(st.integers(0, 100)), output=draw(st.booleans()))
-        builder.add_node(f"n{i}", inputs=inputs, outputs=outputs, workspace_bytes=draw(st.integers(0, 9)))
+        builder.add_node(
+            f"n{i}", inputs=inputs, outputs=outputs, workspace_bytes=draw(st.integers(0, 9))
+        )
         names += outputs
     return builder.build()
 

@@ -25,6 +25,7 @@ int run(int argc, char** argv) {
   add_plan_command(app, &exit_code);
   add_verify_command(app, &exit_code);
   add_inspect_command(app, &exit_code);
+  add_report_command(app, &exit_code);
   add_solvers_command(app, &exit_code);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,7 @@
+"""What capture refuses, and why."""
+
+from __future__ import annotations
+
+
+class CaptureError(ValueError):
+    """A model or step that cannot become a graph: names the node, module or parameter, and the reason."""
