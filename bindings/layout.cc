@@ -10,6 +10,7 @@
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/layout/solvers.h"
+#include "lowtide/model/layout_check.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -72,6 +73,10 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
                                       .with_seed(seed)
                                       .with_cancellation(cancelled));
   });
+  if (solution.has_value()) {
+    const std::string error = layout_error(problem, solution.best());
+    LOWTIDE_CHECK(error.empty(), error);
+  }
   BoundLayout result{.lower_bound_bytes = solution.bound(), .status = to_string(solution.status())};
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (solution.has_value()) {

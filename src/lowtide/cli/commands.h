@@ -8,6 +8,7 @@
 namespace lowtide::cli {
 
 void add_plan_command(CLI::App& app, int* exit_code);
+void add_layout_command(CLI::App& app, int* exit_code);
 void add_verify_command(CLI::App& app, int* exit_code);
 void add_inspect_command(CLI::App& app, int* exit_code);
 void add_report_command(CLI::App& app, int* exit_code);

@@ -23,6 +23,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = 0;
   add_plan_command(app, &exit_code);
+  add_layout_command(app, &exit_code);
   add_verify_command(app, &exit_code);
   add_inspect_command(app, &exit_code);
   add_report_command(app, &exit_code);

@@ -7,6 +7,7 @@
 #include "lowtide/layout/orders.h"
 #include "lowtide/layout/sections.h"
 #include "lowtide/layout/skyline.h"
+#include "lowtide/model/layout_check.h"
 
 namespace lowtide {
 namespace {
@@ -21,7 +22,8 @@ bool has_fixed_offsets(const LayoutProblem& problem) {
 // What a heuristic may claim about its layout: an answer if it keeps the capacity; infeasible only
 // where the load alone exceeds the capacity.
 Solution<Layout> judged(const LayoutProblem& problem, Layout layout, const Limits& limits) {
-  const Bytes bound = load(problem);
+  const Bytes bound = lower_bound(problem);
+  if (fixed_conflict(problem)) return Solution<Layout>::infeasible(bound);
   if (problem.capacity && bound > *problem.capacity) return Solution<Layout>::infeasible(bound);
   if (problem.capacity && layout.height > *problem.capacity)
     return Solution<Layout>::unknown(bound);
@@ -30,7 +32,7 @@ Solution<Layout> judged(const LayoutProblem& problem, Layout layout, const Limit
   return Solution<Layout>::found(std::move(layout), height, bound);
 }
 
-// The answer that costs nothing to find: every buffer on top of the ones before it.
+// What is left when even one pass is too long: every buffer on top of the ones before it.
 Layout stacked(const LayoutProblem& problem) {
   Layout layout;
   for (const Buffer& buffer : problem.buffers)
@@ -65,20 +67,23 @@ const std::vector<Keys>& skyline_orders() {
   return orders;
 }
 
-// The lowest skyline of several orders; `limits` may cut the list short, the first always runs.
+// The lowest skyline of several orders. The first always runs, n log n whatever the limits say: the
+// answer without it would be a stack.
 Solution<Layout> skyline(const LayoutProblem& problem, const Limits& limits) {
   if (has_fixed_offsets(problem))
     return fit_by<BufferKey::kLifetime, Fit::kLowest>(problem, limits);
   const Sections sections = make_sections(problem);
-  const Bytes bound = load(problem);
+  const Bytes bound = lower_bound(problem);
+  Meter first_pass{Limits()};
   Meter meter(limits);
-  Layout best = stacked(problem);
+  Layout best;
   for (const Keys& keys : skyline_orders()) {
+    const bool is_first = &keys == &skyline_orders().front();
     Layout layout;
-    if (!skyline_layout(problem, sections, sorted_buffers(problem, sections, keys), &meter,
-                        &layout))
+    if (!skyline_layout(problem, sections, sorted_buffers(problem, sections, keys),
+                        is_first ? &first_pass : &meter, &layout))
       break;
-    if (layout.height < best.height) best = std::move(layout);
+    if (is_first || layout.height < best.height) best = std::move(layout);
     if (best.height <= std::max(bound, problem.capacity.value_or(0))) break;
   }
   return judged(problem, std::move(best), limits);

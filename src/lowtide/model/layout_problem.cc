@@ -24,6 +24,13 @@ Bytes load(const LayoutProblem& problem) {
   return highest;
 }
 
+Bytes lower_bound(const LayoutProblem& problem) {
+  Bytes bound = load(problem);
+  for (const Buffer& buffer : problem.buffers)
+    if (buffer.fixed_offset) bound = std::max(bound, *buffer.fixed_offset + buffer.size);
+  return bound;
+}
+
 Bytes height_of(const LayoutProblem& problem, const IdVector<BufferId, Bytes>& offsets) {
   Bytes height = 0;
   for (BufferId b : problem.buffers.ids())

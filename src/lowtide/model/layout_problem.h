@@ -34,6 +34,9 @@ struct Layout {
 // max over steps of the bytes live in it: a lower bound on every layout's height.
 Bytes load(const LayoutProblem& problem);
 
+// The load, and the ends of buffers with a fixed offset: no layout is lower.
+Bytes lower_bound(const LayoutProblem& problem);
+
 // max over buffers of offset + size.
 Bytes height_of(const LayoutProblem& problem, const IdVector<BufferId, Bytes>& offsets);
 

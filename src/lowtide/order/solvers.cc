@@ -4,6 +4,7 @@
 
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/model/lifetimes.h"
+#include "lowtide/order/exact.h"
 #include "lowtide/order/list_schedule.h"
 
 namespace lowtide {
@@ -49,18 +50,15 @@ Solution<Schedule> best(const OrderProblem& problem, const Limits& limits) {
   return judged(problem, std::move(best), limits);
 }
 
-// The best simple order against the exact node bound.
-Solution<Schedule> bounded(const OrderProblem& problem, const Limits& limits) {
-  auto solution = best(problem, limits);
-  Meter meter(limits);
-  if (solution.status() != Status::kOptimal)
-    solution.raise_bound(node_bound(problem, solution.best(), &meter));
-  return solution;
+// The best simple order, then the searches that prove or improve it.
+Solution<Schedule> exact(const OrderProblem& problem, const Limits& limits) {
+  return exact_order(problem, best(problem, limits), limits);
 }
 
 constexpr std::array kSolvers = {
-    OrderSolver{"auto", false, "the default: the best simple order, with the min-cut bound",
-                bounded},
+    OrderSolver{"auto", true, "the default: simple orders first, then the exact search", exact},
+    OrderSolver{"exact", true, "bounds, contraction and budget searches; a proof for most graphs",
+                exact},
     OrderSolver{"best", false, "the best of given, hoist and greedy; for huge graphs in a hurry",
                 best},
     OrderSolver{"given", false, "program order as it stands; to measure against", given},

@@ -39,6 +39,9 @@ void check_sizes(const Graph& graph, Bytes alignment) {
   }
 }
 
+// The order's share of the time; the layout gets the rest and whatever the order leaves.
+constexpr double kOrderShare = 0.7;
+
 Solution<Schedule> solve_order(const OrderProblem& problem, const PlanOptions& options,
                                const Limits& limits) {
   Schedule given = program_order_of(problem);
@@ -67,7 +70,8 @@ PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
   outcome.program_peak_bytes = peak(lowered.problem, program_order_of(lowered.problem));
 
   const Stopwatch order_watch;
-  const auto order = solve_order(lowered.problem, options, limits);
+  const auto order = solve_order(lowered.problem, options,
+                                 limits.with_seconds(kOrderShare * options.time_limit_seconds));
   outcome.order_seconds = order_watch.seconds();
 
   const Stopwatch layout_watch;

@@ -1,0 +1,125 @@
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "lowtide/base/check.h"
+#include "lowtide/base/text.h"
+#include "lowtide/cli/commands.h"
+#include "lowtide/cli/progress_line.h"
+#include "lowtide/graph/error.h"
+#include "lowtide/io/file.h"
+#include "lowtide/io/interval_csv.h"
+#include "lowtide/io/json_fields.h"
+#include "lowtide/layout/solvers.h"
+#include "lowtide/model/layout_check.h"
+
+namespace lowtide::cli {
+namespace {
+
+constexpr int kImpossible = 3;
+constexpr int kUndecided = 4;
+
+struct LayoutArguments {
+  std::string csv_path;
+  std::string output_path;
+  std::optional<Bytes> capacity;
+  double time_limit_seconds = 60;
+  std::int64_t step_limit = Limits::kUnlimitedSteps;
+  std::string solver = "auto";
+  int threads = 1;
+  std::uint64_t seed = 0;
+  bool json = false;
+};
+
+void check(const LayoutArguments& arguments) {
+  if (arguments.capacity && *arguments.capacity < 0)
+    throw InputError("capacity", "must be at least 0");
+  if (!(arguments.time_limit_seconds >= 0))
+    throw InputError("time limit", "must be a number of seconds of at least 0");
+}
+
+const LayoutSolver& solver_named(const std::string& name) {
+  if (const LayoutSolver* solver = find_layout_solver(name)) return *solver;
+  std::string known;
+  for (const LayoutSolver& solver : layout_solvers())
+    known += (known.empty() ? "" : ", ") + std::string(solver.name);
+  throw InputError("solver", "unknown solver " + quote(name) + "; known: " + known);
+}
+
+Solution<Layout> solve(const LayoutProblem& problem, const LayoutArguments& arguments) {
+  ProgressLine progress;
+  return solver_named(arguments.solver)
+      .solve(problem, Limits::within_seconds(arguments.time_limit_seconds)
+                          .with_steps(arguments.step_limit)
+                          .with_threads(arguments.threads)
+                          .with_seed(arguments.seed)
+                          .with_progress(&progress));
+}
+
+void print_json(const LayoutProblem& problem, const Solution<Layout>& solution, double seconds) {
+  OrderedJson object = {{"buffers", problem.buffers.size()}};
+  object["height_bytes"] =
+      solution.has_value() ? OrderedJson(solution.value()) : OrderedJson(nullptr);
+  object["lower_bound_bytes"] = solution.bound();
+  object["status"] = to_string(solution.status());
+  object["seconds"] = seconds;
+  std::printf("%s\n", json_text(object).c_str());
+}
+
+void print_text(const LayoutProblem& problem, const Solution<Layout>& solution, double seconds) {
+  std::printf("%zu buffers: %s", problem.buffers.size(), to_string(solution.status()));
+  if (solution.has_value())
+    std::printf(", height %lld bytes", static_cast<long long>(solution.value()));
+  std::printf(", at least %lld bytes, %.3f s\n", static_cast<long long>(solution.bound()), seconds);
+}
+
+int run(const LayoutArguments& arguments) {
+  check(arguments);
+  IntervalCsv csv = load_interval_csv(arguments.csv_path);
+  csv.problem.capacity = arguments.capacity;
+  if (const auto pair = fixed_conflict(csv.problem); pair && !arguments.capacity)
+    throw InputError(arguments.csv_path, "buffers " + quote(csv.ids[pair->first.index()]) +
+                                             " and " + quote(csv.ids[pair->second.index()]) +
+                                             " have fixed offsets that overlap");
+  const auto start = Clock::now();
+  const auto solution = solve(csv.problem, arguments);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  if (solution.has_value()) {
+    const std::string error = layout_error(csv.problem, solution.best());
+    LOWTIDE_CHECK(error.empty(), error);
+    if (!arguments.output_path.empty())
+      write_file_atomically(arguments.output_path,
+                            format_interval_csv(csv, solution.best().offsets));
+  }
+  arguments.json ? print_json(csv.problem, solution, seconds)
+                 : print_text(csv.problem, solution, seconds);
+  if (solution.status() == Status::kInfeasible) return kImpossible;
+  return solution.has_value() ? 0 : kUndecided;
+}
+
+}  // namespace
+
+void add_layout_command(CLI::App& app, int* exit_code) {
+  auto arguments = std::make_shared<LayoutArguments>();
+  CLI::App* command = app.add_subcommand(
+      "layout",
+      "Place buffers of a CSV file; with --capacity: exit 0 found, 3 impossible, 4 undecided");
+  command
+      ->add_option("BUFFERS", arguments->csv_path, "CSV: id,lower,upper,size as MiniMalloc has it")
+      ->required();
+  command->add_option("-o,--output", arguments->output_path,
+                      "The same file with the column offset");
+  command->add_option("--capacity", arguments->capacity, "Bytes that must be enough");
+  command->add_option("--time-limit", arguments->time_limit_seconds, "Seconds for the search")
+      ->capture_default_str();
+  command->add_option("--step-limit", arguments->step_limit, "Steps for the search: reproducible");
+  command->add_option("--solver", arguments->solver, "Layout solver; see `lowtide solvers`")
+      ->capture_default_str();
+  command->add_option("--threads", arguments->threads, "Threads for the search")
+      ->capture_default_str();
+  command->add_option("--seed", arguments->seed, "For randomised searches")->capture_default_str();
+  command->add_flag("--json", arguments->json, "Print one JSON object");
+  command->callback([arguments, exit_code] { *exit_code = run(*arguments); });
+}
+
+}  // namespace lowtide::cli

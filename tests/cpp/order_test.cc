@@ -1,0 +1,187 @@
+// Order solvers, bounds and reductions against brute force.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "lowtide/analysis/lower_bounds.h"
+#include "lowtide/graph/graph_builder.h"
+#include "lowtide/model/lifetimes.h"
+#include "lowtide/model/lower.h"
+#include "lowtide/order/bottleneck.h"
+#include "lowtide/order/budget_search.h"
+#include "lowtide/order/contract.h"
+#include "lowtide/order/fits.h"
+#include "lowtide/order/solvers.h"
+#include "support/brute_force.h"
+#include "support/long_tests.h"
+#include "support/random_graph.h"
+
+namespace lowtide {
+namespace {
+
+constexpr std::int64_t kSteps = 200'000;
+
+bool is_legal(const OrderProblem& problem, const Schedule& schedule) {
+  std::vector<char> seen(problem.num_nodes(), 0);
+  for (NodeId v : schedule) {
+    if (seen[v.index()]) return false;
+    seen[v.index()] = 1;
+    for (NodeId p : problem.predecessors[v])
+      if (!seen[p.index()]) return false;
+  }
+  return schedule.size() == problem.num_nodes();
+}
+
+// What every solver owes, and what an exact one owes on a problem this small.
+void check_solver(const OrderSolver& solver, const OrderProblem& problem, Bytes optimum,
+                  const std::string& label) {
+  const auto solution = solver.solve(problem, Limits::within_steps(kSteps));
+  ASSERT_TRUE(solution.has_value()) << label << ' ' << solver.name;
+  ASSERT_TRUE(is_legal(problem, solution.best())) << label << ' ' << solver.name;
+  ASSERT_EQ(peak(problem, solution.best()), solution.value()) << label << ' ' << solver.name;
+  ASSERT_LE(solution.bound(), optimum) << label << ' ' << solver.name;
+  ASSERT_GE(solution.value(), optimum) << label << ' ' << solver.name;
+  if (solver.exact && problem.reuses.num_items() == 0) {
+    ASSERT_EQ(solution.status(), Status::kOptimal) << label << ' ' << solver.name;
+  }
+}
+
+// Every directed acyclic graph on up to five nodes, with sizes that vary by graph. Even tensors
+// have one consumer each, odd ones are read by all later neighbours.
+TEST(OrderSolvers, AllGraphsUpToFiveNodes) {
+  for (int n = 1; n <= 5; ++n) {
+    const int num_pairs = n * (n - 1) / 2;
+    for (std::uint32_t edges = 0; edges < (1u << num_pairs); ++edges) {
+      GraphBuilder builder;
+      std::uint32_t hash = edges * 2654435761u + static_cast<std::uint32_t>(n);
+      const auto next = [&](std::uint32_t end) {
+        return (hash = hash * 1664525u + 1013904223u) / 65536u % end;
+      };
+      std::vector<NodeSpec> nodes;
+      int pair = 0;
+      for (int v = 0; v < n; ++v) {
+        NodeSpec node{.name = "n" + std::to_string(v),
+                      .workspace_bytes = next(4) == 0 ? Bytes(next(6)) : 0};
+        const std::string shared = "s" + std::to_string(v);
+        builder.add_tensor({.name = shared, .bytes = 1 + Bytes(next(9)), .output = next(8) == 0});
+        node.outputs.push_back(shared);
+        for (int u = 0; u < v; ++u, ++pair) {
+          if (!((edges >> pair) & 1)) continue;
+          if (u % 2 == 1) {
+            node.inputs.push_back("s" + std::to_string(u));
+            continue;
+          }
+          const std::string own = std::to_string(u) + "-" + std::to_string(v);
+          builder.add_tensor({.name = own, .bytes = 1 + Bytes(next(9))});
+          nodes[static_cast<std::size_t>(u)].outputs.push_back(own);
+          node.inputs.push_back(own);
+        }
+        nodes.push_back(node);
+      }
+      for (const NodeSpec& node : nodes) builder.add_node(node);
+      const LoweredOrder lowered = lower_order(std::move(builder).build());
+      const Bytes optimum = testing::optimal_peak(lowered.problem);
+      for (const OrderSolver& solver : order_solvers())
+        check_solver(solver, lowered.problem, optimum,
+                     std::to_string(n) + ":" + std::to_string(edges));
+    }
+  }
+}
+
+TEST(OrderSolvers, RandomGraphsWithWorkspacesAndReuse) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 4 + static_cast<int>(seed % 9)});
+    for (const bool reuse : {false, true}) {
+      const LoweredOrder lowered = lower_order(graph, reuse);
+      const Bytes optimum = testing::optimal_peak(lowered.problem);
+      for (const OrderSolver& solver : order_solvers())
+        check_solver(solver, lowered.problem, optimum,
+                     std::to_string(seed) + (reuse ? " reuse" : ""));
+    }
+  }
+}
+
+TEST(Contraction, KeepsTheOptimum) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
+    const Graph graph =
+        testing::random_graph(seed, {.num_nodes = 5 + static_cast<int>(seed % 8), .reuses = false});
+    const LoweredOrder lowered = lower_order(graph);
+    const Bytes optimum = testing::optimal_peak(lowered.problem);
+    Meter meter{Limits()};
+    const CoreProblem core = contract(make_core(lowered.problem), &meter);
+    ASSERT_LE(core.num_nodes(), static_cast<int>(lowered.problem.num_nodes()));
+    const FitResult at = fits_budget(core, optimum, kSteps, &meter);
+    ASSERT_EQ(at.answer, Answer::kYes) << seed;
+    ASSERT_TRUE(is_legal(lowered.problem, at.schedule)) << seed;
+    ASSERT_LE(peak(lowered.problem, at.schedule), optimum) << seed;
+    ASSERT_NE(fits_budget(core, optimum - 1, kSteps, &meter).answer, Answer::kYes) << seed;
+  }
+}
+
+// The budget search alone, from either end, without contraction: yes exactly from the optimum on.
+TEST(BudgetSearch, DecidesFromBothEnds) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
+    const Graph graph =
+        testing::random_graph(seed, {.num_nodes = 4 + static_cast<int>(seed % 9), .reuses = false});
+    const LoweredOrder lowered = lower_order(graph);
+    const Bytes optimum = testing::optimal_peak(lowered.problem);
+    const CoreProblem core = make_core(lowered.problem);
+    for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
+      Meter meter{Limits()};
+      const auto yes = search_budget(core, optimum, direction, &meter);
+      ASSERT_EQ(yes.answer, Answer::kYes) << seed;
+      Schedule schedule;
+      for (int v : yes.nodes) schedule.emplace_back(static_cast<std::size_t>(v));
+      ASSERT_TRUE(is_legal(lowered.problem, schedule)) << seed;
+      ASSERT_LE(peak(lowered.problem, schedule), optimum) << seed;
+      ASSERT_EQ(search_budget(core, optimum - 1, direction, &meter).answer, Answer::kNo) << seed;
+    }
+  }
+}
+
+// The cut bound by its definition: the least live bytes over all down-sets that v can run after.
+TEST(NodeBound, IsTheMinimumOverDownSets) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 8, .reuses = false});
+    const OrderProblem problem = lower_order(graph).problem;
+    Meter meter{Limits()};
+    for (NodeId v : problem.nodes()) {
+      Bytes least = kMaxBytes;
+      for (std::uint32_t set = 0; set < (1u << problem.num_nodes()); ++set) {
+        const auto in = [&](NodeId u) { return ((set >> u.index()) & 1) != 0; };
+        bool usable = !in(v);
+        for (NodeId u : problem.nodes())
+          for (NodeId p : problem.predecessors[u]) usable = usable && (!(in(u) || u == v) || in(p));
+        if (!usable) continue;
+        Bytes needed = problem.workspace_bytes[v];
+        for (TensorId t : problem.outputs[v]) needed += problem.bytes[t];
+        for (TensorId t : problem.tensors()) {
+          const auto consumers = problem.consumers[t];
+          const bool made = problem.producer[t].is_none() || in(problem.producer[t]);
+          const bool wanted = problem.kept[t] || std::any_of(consumers.begin(), consumers.end(),
+                                                             [&](NodeId c) { return !in(c); });
+          if (made && wanted) needed += problem.bytes[t];
+        }
+        least = std::min(least, needed);
+      }
+      ASSERT_EQ(node_bound(problem, v, &meter), least) << seed;
+      ASSERT_LE(reachability_bound(problem, v), least) << seed;
+    }
+  }
+}
+
+TEST(ExactOrder, IsAnytimeAndDeterministic) {
+  const Graph graph = testing::random_graph(7, {.num_nodes = 200, .reuses = false});
+  const OrderProblem problem = lower_order(graph).problem;
+  for (std::int64_t steps : {0, 10, 1000, 100'000}) {
+    const auto first = find_order_solver("exact")->solve(problem, Limits::within_steps(steps));
+    const auto second = find_order_solver("exact")->solve(problem, Limits::within_steps(steps));
+    ASSERT_TRUE(is_legal(problem, first.best()));
+    EXPECT_LE(first.bound(), first.value());
+    EXPECT_EQ(first.best(), second.best());
+    EXPECT_EQ(first.bound(), second.bound());
+  }
+}
+
+}  // namespace
+}  // namespace lowtide
