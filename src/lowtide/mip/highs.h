@@ -1,0 +1,17 @@
+// Solves a mip::Model with HiGHS (MIT; Huangfu and Hall 2018): branch and cut. The only unit that
+// knows HiGHS; without it (LOWTIDE_WITH_HIGHS=OFF) everything else builds and is_available() is
+// false.
+#pragma once
+
+#include "lowtide/base/limits.h"
+#include "lowtide/mip/model.h"
+
+namespace lowtide::mip {
+
+bool is_available();
+
+// Keeps the limits' time and cancellation; `start`, if not empty, is a feasible point to begin
+// from. A time-out gives what was found with its bound, never kInfeasible. Requires is_available().
+Answer solve(const Model& model, const Limits& limits, const std::vector<double>& start = {});
+
+}  // namespace lowtide::mip
