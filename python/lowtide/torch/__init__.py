@@ -11,7 +11,20 @@ try:
 except ImportError as error:  # pragma: no cover - needs an environment without torch
     raise ImportError("lowtide.torch needs PyTorch: pip install 'lowtide[torch]'") from error
 
+from lowtide.torch.arena import ArenaUnavailableWarning
 from lowtide.torch.capture import capture, capture_inference
 from lowtide.torch.errors import CaptureError
+from lowtide.torch.record import ArenaPlan, Recording, record
+from lowtide.torch.replay import ReplayStats, replay
 
-__all__ = ["CaptureError", "capture", "capture_inference"]
+__all__ = [
+    "ArenaPlan",
+    "ArenaUnavailableWarning",
+    "CaptureError",
+    "Recording",
+    "ReplayStats",
+    "capture",
+    "capture_inference",
+    "record",
+    "replay",
+]

@@ -1,0 +1,490 @@
+// A CPU allocator for PyTorch that records the requests of a step and replays them at planned
+// addresses.
+//
+// Problem. A plan says where every tensor of a training step shall live, but PyTorch asks its
+// allocator for memory one request at a time and tells it nothing but a size.
+//
+// Idea. A training step makes the same requests in the same order every time. Record one step: for
+// each request its size and when it was allocated and freed. Place that record offline. From then
+// on the n-th request of a step gets the n-th offset in one arena. No tensor needs to be known by
+// name.
+//
+// Guarantee. Replay is checked, so a wrong assumption costs memory, never a result:
+//  * a size that differs from the record marks the replay diverged; the rest of the step is served
+//  by the
+//    allocator that was there before ("base");
+//  * an address range is handed out only if no block alive overlaps it; otherwise that one request
+//  is
+//    served by the base (a "conflict": say, a hook kept an activation that was freed when
+//    recorded);
+//  * only the thread that opened the replay takes part; other threads are served by the base;
+//  * an arena's memory outlives its owner until its last block is freed.
+// What still lived when the record ended has no offset: it goes to the base.
+//
+// Cost. Outside a session: one thread-local read an allocation, two atomic loads a release. In a
+// replay: one uncontended lock and a search in the sorted list of live blocks, both ways.
+//
+// Only <c10/core/CPUAllocator.h> is included and the interface is plain C: this builds in two
+// seconds, where torch/extension.h takes a minute.
+
+#include <c10/core/CPUAllocator.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#include <sys/mman.h>
+#define LOWTIDE_HAS_MMAP 1
+#endif
+
+namespace {
+
+constexpr std::int64_t kAlive = -1;    // end of a request that lived when its record ended
+constexpr std::int64_t kNoPlace = -1;  // offset of a request that the base serves
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+c10::Allocator* g_base = nullptr;  // who served before us, and still serves what we do not
+c10::DeleterFnPtr g_release_base = nullptr;
+
+// Guards everything below. Sessions are short and mostly of one thread: it is hardly ever
+// contended.
+std::mutex& mutex() {
+  static std::mutex* m = new std::mutex;  // leaked: tensors are released after static destructors
+  return *m;
+}
+using Lock = std::lock_guard<std::mutex>;
+
+// ---- memory
+// ------------------------------------------------------------------------------------------
+
+// Address space for an arena. Pages are committed when first touched.
+class Memory {
+ public:
+  explicit Memory(std::size_t bytes) : bytes_(bytes) {
+#ifdef LOWTIDE_HAS_MMAP
+    mapped_bytes_ = bytes + kHugePage;
+    void* p =
+        mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return;
+    mapped_ = p;
+    const auto address = reinterpret_cast<std::uintptr_t>(p);
+    begin_ = (address + kHugePage - 1) / kHugePage * kHugePage;
+#ifdef MADV_HUGEPAGE
+    // Only whole huge pages: the tail of the arena must not round the memory in use up by 2 MiB.
+    if (bytes >= kHugePage)
+      madvise(reinterpret_cast<void*>(begin_), bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+#else
+    mapped_ = g_base->raw_allocate(bytes);
+    begin_ = reinterpret_cast<std::uintptr_t>(mapped_);
+#endif
+  }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory() {
+    if (mapped_ == nullptr) return;
+#ifdef LOWTIDE_HAS_MMAP
+    munmap(mapped_, mapped_bytes_);
+#else
+    g_release_base(mapped_);
+#endif
+  }
+
+  bool valid() const { return mapped_ != nullptr; }
+  std::uintptr_t begin() const { return begin_; }
+  std::uintptr_t end() const { return begin_ + bytes_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::size_t bytes_;
+  std::size_t mapped_bytes_ = 0;
+  void* mapped_ = nullptr;
+  std::uintptr_t begin_ = 0;
+};
+
+// Memory and the blocks that live in it, whichever plan put them there. Blocks never overlap.
+struct Arena {
+  struct Block {
+    std::uintptr_t begin, end;
+  };
+
+  explicit Arena(std::size_t bytes) : memory(bytes) {}
+
+  // Takes [begin, end) unless a live block overlaps it.
+  bool take(std::uintptr_t begin, std::uintptr_t end) {
+    auto next =
+        std::lower_bound(live.begin(), live.end(), begin,
+                         [](const Block& block, std::uintptr_t b) { return block.begin < b; });
+    if (next != live.end() && next->begin < end) return false;
+    if (next != live.begin() && std::prev(next)->end > begin) return false;
+    live.insert(next, {begin, end});
+    return true;
+  }
+
+  bool give_back(std::uintptr_t begin) {
+    auto block = std::lower_bound(live.begin(), live.end(), begin,
+                                  [](const Block& b, std::uintptr_t at) { return b.begin < at; });
+    if (block == live.end() || block->begin != begin) return false;
+    live.erase(block);
+    return true;
+  }
+
+  Memory memory;
+  std::vector<Block> live;  // sorted
+  bool owned = true;        // the owner has not released it yet
+};
+
+std::map<std::uintptr_t, Arena*>& arenas() {  // by end of memory
+  static auto* map = new std::map<std::uintptr_t, Arena*>;
+  return *map;
+}
+// Hull of all arenas: tells nearly all base memory apart without the lock. It only grows.
+std::atomic<std::uintptr_t> g_hull_begin{UINTPTR_MAX}, g_hull_end{0};
+
+void add_arena(Arena* arena) {
+  arenas()[arena->memory.end()] = arena;
+  g_hull_begin = std::min(g_hull_begin.load(), arena->memory.begin());
+  g_hull_end = std::max(g_hull_end.load(), arena->memory.end());
+}
+
+Arena* find_arena(std::uintptr_t address) {
+  auto found = arenas().upper_bound(address);
+  if (found == arenas().end() || address < found->second->memory.begin()) return nullptr;
+  return found->second;
+}
+
+void delete_if_done(Arena* arena) {
+  if (arena->owned || !arena->live.empty()) return;
+  arenas().erase(arena->memory.end());
+  delete arena;
+}
+
+// ---- sessions
+// ----------------------------------------------------------------------------------------
+
+// What a thread is doing between begin and end of a recording or a replay.
+struct Session {
+  virtual ~Session() = default;
+  virtual void* allocate(std::size_t bytes) = 0;
+  // The base memory handed out as request `index` was released. Called under the lock, on any
+  // thread.
+  virtual void released(std::int64_t index) = 0;
+
+  std::int64_t id = 0;
+};
+
+struct Tracked {  // base memory whose release a session wants to see
+  std::int64_t session, index;
+};
+std::unordered_map<void*, Tracked>& tracked() {
+  static auto* map = new std::unordered_map<void*, Tracked>;
+  return *map;
+}
+std::unordered_map<std::int64_t, Session*>& sessions() {
+  static auto* map = new std::unordered_map<std::int64_t, Session*>;
+  return *map;
+}
+std::atomic<std::int64_t> g_tracked{0};  // size of tracked(), readable without the lock
+std::atomic<int> g_recordings{0};
+std::atomic<std::int64_t> g_foreign_requests{0}, g_foreign_bytes{0};
+std::int64_t g_next_session = 1;
+thread_local Session* t_session = nullptr;
+
+void* base_allocate(std::size_t bytes) { return g_base->raw_allocate(bytes); }
+
+// The lock must be held.
+void track(void* p, const Session& session, std::int64_t index) {
+  tracked()[p] = {session.id, index};
+  g_tracked.store(static_cast<std::int64_t>(tracked().size()), std::memory_order_relaxed);
+}
+
+void open_session(Session* session) {
+  Lock lock(mutex());
+  session->id = g_next_session++;
+  sessions()[session->id] = session;
+  t_session = session;
+}
+
+void close_session(Session* session) {
+  if (t_session == session) t_session = nullptr;
+  Lock lock(mutex());
+  sessions().erase(session->id);
+  for (auto it = tracked().begin(); it != tracked().end();)
+    it = it->second.session == session->id ? tracked().erase(it) : std::next(it);
+  g_tracked.store(static_cast<std::int64_t>(tracked().size()), std::memory_order_relaxed);
+}
+
+// Time is counted in events: every allocation and every release is one tick.
+struct Recording final : Session {
+  struct Request {
+    std::int64_t bytes, start, end;
+  };
+
+  void* allocate(std::size_t bytes) override {
+    void* p = base_allocate(bytes);
+    Lock lock(mutex());
+    track(p, *this, static_cast<std::int64_t>(requests.size()));
+    requests.push_back({static_cast<std::int64_t>(bytes), ticks++, kAlive});
+    return p;
+  }
+  void released(std::int64_t index) override { requests[index].end = ticks++; }
+
+  std::vector<Request> requests;
+  std::int64_t ticks = 0;
+  std::int64_t foreign_requests = 0, foreign_bytes = 0;  // of other threads, meanwhile
+};
+
+struct Plan {
+  std::vector<std::int64_t> bytes, offsets;
+};
+
+// Counters in the order in which lowtide_replay_end returns them.
+struct Counters {
+  std::int64_t requests, hits, misses, conflicts, diverged_at, escape_peak_bytes, escaped_requests;
+};
+
+struct Replay final : Session {
+  Replay(const Plan* p, Arena* a) : plan(p), arena(a) {}
+
+  void* allocate(std::size_t bytes) override {
+    const std::int64_t index = counters.requests++;
+    if (void* p = planned(index, bytes)) return p;
+    return escape(index, bytes);
+  }
+
+  void* planned(std::int64_t index, std::size_t bytes) {
+    if (counters.diverged_at >= 0) return nullptr;
+    if (index >= static_cast<std::int64_t>(plan->bytes.size()) ||
+        plan->bytes[index] != static_cast<std::int64_t>(bytes)) {
+      counters.diverged_at = index;
+      return nullptr;
+    }
+    if (plan->offsets[index] == kNoPlace) {
+      ++counters.escaped_requests;
+      return nullptr;
+    }
+    const std::uintptr_t begin = arena->memory.begin() + plan->offsets[index];
+    Lock lock(mutex());
+    if (!arena->take(begin, begin + bytes)) {
+      ++counters.conflicts;
+      return nullptr;
+    }
+    ++counters.hits;
+    return reinterpret_cast<void*>(begin);
+  }
+
+  void* escape(std::int64_t index, std::size_t bytes) {
+    void* p = base_allocate(bytes);
+    Lock lock(mutex());
+    track(p, *this, index);
+    escapes[index] = static_cast<std::int64_t>(bytes);
+    live += static_cast<std::int64_t>(bytes);
+    counters.escape_peak_bytes = std::max(counters.escape_peak_bytes, live);
+    return p;
+  }
+
+  void released(std::int64_t index) override { live -= escapes[index]; }
+
+  const Plan* plan;
+  Arena* arena;
+  Counters counters{0, 0, 0, 0, -1, 0, 0};
+  std::unordered_map<std::int64_t, std::int64_t> escapes;  // request -> bytes
+  std::int64_t live = 0;                                   // bytes of escapes
+};
+
+// ---- the allocator
+// -----------------------------------------------------------------------------------
+
+bool release_planned(void* p) {
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  if (address < g_hull_begin.load(std::memory_order_relaxed) ||
+      address >= g_hull_end.load(std::memory_order_relaxed))
+    return false;
+  Lock lock(mutex());
+  Arena* arena = find_arena(address);
+  if (arena == nullptr || !arena->give_back(address)) return false;
+  delete_if_done(arena);
+  return true;
+}
+
+void report_release(void* p) {
+  if (g_tracked.load(std::memory_order_relaxed) == 0) return;
+  Lock lock(mutex());
+  const auto found = tracked().find(p);
+  if (found == tracked().end()) return;
+  const Tracked block = found->second;
+  tracked().erase(found);
+  g_tracked.store(static_cast<std::int64_t>(tracked().size()), std::memory_order_relaxed);
+  const auto session = sessions().find(block.session);
+  if (session != sessions().end()) session->second->released(block.index);
+}
+
+// Deleter of every block handed out here, and of what raw_deallocate is given.
+void release(void* p) {
+  if (p == nullptr || release_planned(p)) return;
+  report_release(p);
+  g_release_base(p);
+}
+
+struct PlannedAllocator final : c10::Allocator {
+  c10::DataPtr allocate(std::size_t bytes) override {
+    void* p = bytes == 0             ? nullptr
+              : t_session != nullptr ? t_session->allocate(bytes)
+                                     : other(bytes);
+    return {p, p, &release, c10::Device(c10::DeviceType::CPU)};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
+  void copy_data(void* to, const void* from, std::size_t count) const override {
+    default_copy_data(to, from, count);
+  }
+
+ private:
+  static void* other(std::size_t bytes) {
+    if (g_recordings.load(std::memory_order_relaxed) > 0) {
+      g_foreign_requests.fetch_add(1, std::memory_order_relaxed);
+      g_foreign_bytes.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+    }
+    return base_allocate(bytes);
+  }
+};
+
+// A forked child (a data loader's worker) takes no part, and inherits a lock nobody holds.
+void watch_forks() {
+#ifdef LOWTIDE_HAS_MMAP
+  pthread_atfork([] { mutex().lock(); }, [] { mutex().unlock(); },
+                 [] {
+                   t_session = nullptr;
+                   mutex().unlock();
+                 });
+#endif
+}
+
+}  // namespace
+
+// ---- plain C interface; every function but lowtide_install needs it to have returned 1
+// -------------------
+
+extern "C" {
+
+// Installs the allocator, once for the life of the process. 1: it is in place; 0: it cannot be.
+int lowtide_install() {
+  static const int installed = [] {
+    g_base = c10::GetCPUAllocator();
+    g_release_base = g_base == nullptr ? nullptr : g_base->raw_deleter();
+    if (g_release_base == nullptr) return 0;
+    watch_forks();
+    auto* allocator = new PlannedAllocator;
+    c10::SetCPUAllocator(allocator, 0);
+    return c10::GetCPUAllocator() == allocator ? 1 : 0;  // one of higher priority may be there
+  }();
+  return installed;
+}
+
+// A recording of this thread's requests from now on; null if the thread is in a session already.
+void* lowtide_record_begin() {
+  if (t_session != nullptr) return nullptr;
+  auto* recording = new Recording;
+  recording->foreign_requests = -g_foreign_requests.load();
+  recording->foreign_bytes = -g_foreign_bytes.load();
+  ++g_recordings;
+  open_session(recording);
+  return recording;
+}
+
+// The current tick: separates what happened before from what happens after.
+std::int64_t lowtide_record_now(void* handle) {
+  Lock lock(mutex());
+  return static_cast<Recording*>(handle)->ticks;
+}
+
+void lowtide_record_end(void* handle) {
+  auto* recording = static_cast<Recording*>(handle);
+  close_session(recording);
+  --g_recordings;
+  recording->foreign_requests += g_foreign_requests.load();
+  recording->foreign_bytes += g_foreign_bytes.load();
+}
+
+std::int64_t lowtide_record_size(void* handle) {
+  return static_cast<std::int64_t>(static_cast<Recording*>(handle)->requests.size());
+}
+
+// rows: size x 3 integers (bytes, start, end; end -1: alive when the record ended). foreign: 2
+// integers (requests and bytes of other threads). Frees the recording, which must have ended.
+void lowtide_record_take(void* handle, std::int64_t* rows, std::int64_t* foreign) {
+  auto* recording = static_cast<Recording*>(handle);
+  for (const Recording::Request& request : recording->requests) {
+    *rows++ = request.bytes;
+    *rows++ = request.start;
+    *rows++ = request.end;
+  }
+  foreign[0] = recording->foreign_requests;
+  foreign[1] = recording->foreign_bytes;
+  delete recording;
+}
+
+// Memory for plans of at most that many bytes; null if the system has none.
+void* lowtide_arena_create(std::int64_t bytes) {
+  auto* arena = new Arena(static_cast<std::size_t>(std::max<std::int64_t>(bytes, 1)));
+  if (!arena->memory.valid()) {
+    delete arena;
+    return nullptr;
+  }
+  Lock lock(mutex());
+  add_arena(arena);
+  return arena;
+}
+
+void lowtide_arena_release(void* handle) {
+  Lock lock(mutex());
+  auto* arena = static_cast<Arena*>(handle);
+  arena->owned = false;
+  delete_if_done(arena);
+}
+
+std::int64_t lowtide_arena_live_blocks(void* handle) {
+  Lock lock(mutex());
+  return static_cast<std::int64_t>(static_cast<Arena*>(handle)->live.size());
+}
+
+// The n-th request: its bytes and its offset, -1 where the base shall serve it.
+void* lowtide_plan_create(std::int64_t n, const std::int64_t* bytes, const std::int64_t* offsets) {
+  return new Plan{{bytes, bytes + n}, {offsets, offsets + n}};
+}
+
+void lowtide_plan_release(void* plan) { delete static_cast<Plan*>(plan); }
+
+// Replays a plan on this thread, in an arena large enough for it (checked). Null if the thread is
+// in a session already or the plan does not fit. Plan and arena must outlive the replay.
+void* lowtide_replay_begin(void* plan_handle, void* arena_handle) {
+  const auto* plan = static_cast<Plan*>(plan_handle);
+  auto* arena = static_cast<Arena*>(arena_handle);
+  if (t_session != nullptr) return nullptr;
+  for (std::size_t i = 0; i < plan->bytes.size(); ++i)
+    if (plan->offsets[i] != kNoPlace &&
+        plan->offsets[i] + plan->bytes[i] > static_cast<std::int64_t>(arena->memory.bytes()))
+      return nullptr;
+  auto* replay = new Replay(plan, arena);
+  open_session(replay);
+  return replay;
+}
+
+// Ends the replay and frees it. counters: 7 integers, see Counters.
+void lowtide_replay_end(void* handle, std::int64_t* counters) {
+  auto* replay = static_cast<Replay*>(handle);
+  close_session(replay);
+  const Counters& c = replay->counters;
+  const std::int64_t values[] = {c.requests,        c.hits,        c.requests - c.hits,
+                                 c.conflicts,       c.diverged_at, c.escape_peak_bytes,
+                                 c.escaped_requests};
+  std::copy(std::begin(values), std::end(values), counters);
+  delete replay;
+}
+
+}  // extern "C"

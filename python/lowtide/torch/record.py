@@ -1,0 +1,158 @@
+"""Recording: what a step asked PyTorch's CPU allocator for, and the placing of such a record.
+
+    with lowtide.torch.record() as rec:
+        train_step()
+    print(rec.peak_bytes)
+    plan = rec.plan()
+
+A record holds every request of the calling thread: bytes, and the ticks at which it was allocated
+and freed (every allocation and every release is one tick). Its peak is measured, not estimated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from ctypes import c_int64
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import lowtide
+from lowtide.torch.arena import library
+
+ALIGNMENT = 64  # bytes; PyTorch's own for CPU memory
+ALIVE = -1
+NO_PLACE = -1
+
+
+class Request(NamedTuple):
+    """One allocation. start, end: ticks; end is ALIVE if it was alive when the record ended."""
+
+    bytes: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class ArenaPlan:
+    """A place for every request of a step.
+
+    sizes, offsets: per request, in bytes; offset NO_PLACE: the ordinary allocator serves it, for it
+    outlives the step. peak_bytes: most bytes alive at once, as recorded. planned_bytes: what the step
+    will take, the arena and the most bytes of escaping requests alive at once.
+    """
+
+    sizes: tuple[int, ...]
+    offsets: tuple[int, ...]
+    arena_bytes: int
+    arena_lower_bound_bytes: int
+    peak_bytes: int
+    escape_peak_bytes: int
+    layout_status: str
+
+    @property
+    def planned_bytes(self) -> int:
+        return self.arena_bytes + self.escape_peak_bytes
+
+    def to_json(self) -> str:
+        return json.dumps(self.__dict__)
+
+    @staticmethod
+    def from_json(text: str) -> ArenaPlan:
+        values: dict[str, Any] = json.loads(text)
+        for name in ("sizes", "offsets"):
+            values[name] = tuple(values[name])
+        return ArenaPlan(**values)
+
+
+@dataclass
+class Recording:
+    """The requests of one step. Empty, with `available` False, where there is no arena."""
+
+    requests: list[Request] = field(default_factory=list)
+    foreign_requests: int = 0  # of other threads meanwhile; they take no part
+    foreign_bytes: int = 0
+    available: bool = True
+    marks: list[tuple[str, int]] = field(default_factory=list)
+    _handle: int | None = None
+
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes alive at once, of memory asked for within the record."""
+        return _peak(self.requests)
+
+    @property
+    def escaping_bytes(self) -> int:
+        """Bytes alive when the record ended."""
+        return sum(r.bytes for r in self.requests if r.end == ALIVE)
+
+    def mark(self, name: str) -> None:
+        """Note that what follows belongs to `name`."""
+        loaded = library()
+        if loaded is not None and self._handle is not None:
+            self.marks.append((name, loaded.lowtide_record_now(self._handle)))
+
+    def plan(self, *, layout: str = "auto", time_limit: float = 5.0) -> ArenaPlan:
+        """Place this record in an arena of least height."""
+        return place(self.requests, layout=layout, time_limit=time_limit)
+
+
+def place(
+    requests: Sequence[Request], *, layout: str = "auto", time_limit: float = 5.0
+) -> ArenaPlan:
+    """Offsets for all requests that end; the others escape."""
+    placed = [i for i, r in enumerate(requests) if r.end != ALIVE]
+    buffers = [(requests[i].start, requests[i].end, requests[i].bytes) for i in placed]
+    result = lowtide.layout(buffers, alignment=ALIGNMENT, solver=layout, time_limit=time_limit)
+    if result.offsets is None or result.height_bytes is None:
+        raise RuntimeError(f"layout solver {layout} gave no layout: {result.status}")
+    offsets = [NO_PLACE] * len(requests)
+    for i, offset in zip(placed, result.offsets, strict=True):
+        offsets[i] = offset
+    return ArenaPlan(
+        sizes=tuple(r.bytes for r in requests),
+        offsets=tuple(offsets),
+        arena_bytes=result.height_bytes,
+        arena_lower_bound_bytes=result.lower_bound_bytes,
+        peak_bytes=_peak(requests),
+        escape_peak_bytes=_peak([r for r in requests if r.end == ALIVE]),
+        layout_status=result.status,
+    )
+
+
+def _peak(requests: Sequence[Request]) -> int:
+    changes = [(r.start, r.bytes) for r in requests]
+    changes += [(r.end, -r.bytes) for r in requests if r.end != ALIVE]
+    live = peak = 0
+    for _, change in sorted(changes):  # ticks are unique
+        live += change
+        peak = max(peak, live)
+    return peak
+
+
+@contextmanager
+def record() -> Iterator[Recording]:
+    """Record this thread's CPU requests; complete when the block ends, even by an exception."""
+    recording = Recording()
+    loaded = library()
+    if loaded is None:
+        recording.available = False
+        yield recording
+        return
+    handle = loaded.lowtide_record_begin()
+    if handle is None:
+        raise RuntimeError("this thread is recording or replaying already")
+    recording._handle = handle
+    try:
+        yield recording
+    finally:
+        loaded.lowtide_record_end(handle)
+        recording._handle = None
+        count = loaded.lowtide_record_size(handle)
+        rows, foreign = (c_int64 * (3 * count))(), (c_int64 * 2)()
+        loaded.lowtide_record_take(handle, rows, foreign)
+        values = list(rows)
+        columns = zip(values[::3], values[1::3], values[2::3], strict=True)
+        recording.requests = [Request(*row) for row in columns]
+        recording.foreign_requests, recording.foreign_bytes = foreign
