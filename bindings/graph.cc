@@ -164,7 +164,7 @@ void bind_graph(nb::module_& module) {
           [](GraphBuilder* self, const std::string& name, const std::string& source,
              const nb::object& meta) { new (self) GraphBuilder(make_builder(name, source, meta)); },
           "name"_a = "", "source"_a = "", "meta"_a = nb::none())
-      .def("add_tensor", &add_tensor, "name"_a, "bytes"_a, "kind"_a = "activation",
+      .def("add_tensor", &add_tensor, "name"_a, "bytes"_a.none(), "kind"_a = "activation",
            "output"_a = false,
            nb::sig("def add_tensor(self, name: str, bytes: int, kind: str = 'activation', output: "
                    "bool = False) "
@@ -173,10 +173,12 @@ void bind_graph(nb::module_& module) {
            "outputs"_a = Names(), "mutates"_a = Names(), "after"_a = Names(),
            "may_reuse"_a = std::map<std::string, std::string>(), "phase"_a = "",
            "pointwise"_a = false, "workspace_bytes"_a = 0, "time_us"_a = 0.0,
-           nb::sig("def add_node(self, name: str, op: str = '', inputs: Sequence[str] = (), "
-                   "outputs: Sequence[str] "
-                   "= (), mutates: Sequence[str] = (), after: Sequence[str] = (), may_reuse: "
-                   "Mapping[str, str] = "
+           nb::sig("def add_node(self, name: str, op: str = '', inputs: "
+                   "collections.abc.Sequence[str] = (), "
+                   "outputs: collections.abc.Sequence[str] "
+                   "= (), mutates: collections.abc.Sequence[str] = (), after: "
+                   "collections.abc.Sequence[str] = (), may_reuse: "
+                   "collections.abc.Mapping[str, str] = "
                    "{}, phase: str = '', pointwise: bool = False, workspace_bytes: int = 0, "
                    "time_us: float = 0.0) "
                    "-> None"))

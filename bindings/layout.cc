@@ -101,7 +101,8 @@ void bind_layout(nb::module_& module) {
       "layout", &run_layout, "buffers"_a, nb::kw_only(), "capacity"_a = nb::none(),
       "alignment"_a = 1, "solver"_a = "auto", "time_limit"_a = 60.0, "threads"_a = 1, "seed"_a = 0,
       "step_limit"_a = nb::none(),
-      nb::sig("def layout(buffers: Iterable[Sequence[int]], *, capacity: int | None = None, "
+      nb::sig("def layout(buffers: collections.abc.Iterable[collections.abc.Sequence[int]], *, "
+              "capacity: int | None = None, "
               "alignment: int = "
               "1, solver: str = 'auto', time_limit: float = 60.0, threads: int = 1, seed: int = 0, "
               "step_limit: int | None = None) -> Layout"),

@@ -7,7 +7,7 @@
 NB_MODULE(_core, module) {
   module.doc() =
       "lowtide's C++ core. Sizes are in bytes, times in seconds unless a name says otherwise.";
-  module.attr("__version__") = LOWTIDE_VERSION;
+  module.attr("VERSION") = LOWTIDE_VERSION;
   nanobind::register_exception_translator([](const std::exception_ptr& pointer, void*) {
     try {
       std::rethrow_exception(pointer);

@@ -17,6 +17,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
+from lowtide._core import VERSION as __version__
 from lowtide._core import (
     Graph,
     GraphBuilder,
@@ -24,7 +25,6 @@ from lowtide._core import (
     Node,
     Plan,
     Tensor,
-    __version__,
     layout,
     load_graph,
     load_plan,

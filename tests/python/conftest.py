@@ -38,14 +38,10 @@ def two_branches() -> lowtide.Graph:
     for branch in ("left", "right"):
         builder.add_tensor(f"{branch}.large", 4096)
         builder.add_tensor(f"{branch}.small", 64)
-        builder.add_node(
-            f"expand.{branch}", inputs=["x"], outputs=[f"{branch}.large"], phase="forward"
-        )
+        builder.add_node(f"expand.{branch}", inputs=["x"], outputs=[f"{branch}.large"], phase="forward")
     builder.add_tensor("sum", 64, output=True)
     for branch in ("left", "right"):
-        builder.add_node(
-            f"reduce.{branch}", inputs=[f"{branch}.large"], outputs=[f"{branch}.small"]
-        )
+        builder.add_node(f"reduce.{branch}", inputs=[f"{branch}.large"], outputs=[f"{branch}.small"])
     builder.add_node("add", inputs=["left.small", "right.small"], outputs=["sum"])
     return builder.build()
 

@@ -7,9 +7,7 @@ from torch import nn
 
 
 def mlp() -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4)
-    )
+    return nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4))
 
 
 def cnn(dropout: float = 0.0) -> nn.Module:

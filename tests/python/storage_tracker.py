@@ -22,9 +22,7 @@ class StorageTracker(TorchDispatchMode):
         self._seen = {t.untyped_storage()._cdata for t in persistent}
         self._live: dict[int, tuple[StorageWeakRef, int]] = {}
 
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
         self._live = {key: entry for key, entry in self._live.items() if not entry[0].expired()}
         for leaf in pytree.tree_leaves(result):
@@ -47,10 +45,7 @@ def eager_peak(model: Any, loss_of_batch: Any, optimizer: torch.optim.Optimizer)
 
     step()
     states = [
-        v
-        for values in optimizer.state.values()
-        for v in values.values()
-        if isinstance(v, torch.Tensor)
+        v for values in optimizer.state.values() for v in values.values() if isinstance(v, torch.Tensor)
     ]
     persistent = [*model.parameters(), *model.buffers(), *states]
     with StorageTracker(persistent) as tracker:

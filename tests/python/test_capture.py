@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -43,9 +44,7 @@ def test_updates_mutate_and_wait_for_every_reader():
     mutated = Counter(name for node in graph.nodes for name in node.mutates)
     assert all(mutated[f"{layer}.{p}"] >= 1 for layer in (0, 2, 4) for p in ("weight", "bias"))
     writer = next(node for node in graph.nodes if "2.weight" in node.mutates)
-    readers = {
-        node.name for node in graph.nodes if "2.weight" in node.inputs and node.phase != "optimizer"
-    }
+    readers = {node.name for node in graph.nodes if "2.weight" in node.inputs and node.phase != "optimizer"}
     assert len(readers) == 2  # forward and backward
     assert readers <= set(writer.after)
 
@@ -93,11 +92,7 @@ def test_tied_weights_are_one_tensor():
     names = {tensor.name for tensor in graph.tensors}
     assert "embedding.weight" in names
     assert "head.weight" not in names
-    readers = [
-        node
-        for node in graph.nodes
-        if "embedding.weight" in node.inputs and node.phase == "forward"
-    ]
+    readers = [node for node in graph.nodes if "embedding.weight" in node.inputs and node.phase == "forward"]
     assert len(readers) == 2
 
 
@@ -117,7 +112,7 @@ def test_random_nodes_keep_their_order():
     graph = lt.capture(model, token_loss, sgd(model), token_batch())
     random = [node for node in graph.nodes if "bernoulli_" in node.op]
     assert len(random) >= 3
-    for earlier, later in zip(random, random[1:], strict=False):
+    for earlier, later in itertools.pairwise(random):
         assert earlier.name in later.after
 
 
@@ -159,9 +154,7 @@ def test_frozen_unused_and_grouped_parameters():
     model.unused = nn.Parameter(torch.zeros(7))
     model[0].weight.requires_grad_(False)
     trainable = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(
-        [{"params": trainable[:2], "lr": 0.1}, {"params": trainable[2:]}], lr=0.01
-    )
+    optimizer = torch.optim.SGD([{"params": trainable[:2], "lr": 0.1}, {"params": trainable[2:]}], lr=0.01)
     graph = lt.capture(model, lambda y, t: cross_entropy(y, t), optimizer, vector_batch())
     updated = {name for node in graph.nodes for name in node.mutates}
     assert updated == {"0.bias", "2.weight", "2.bias", "4.weight", "4.bias"}
@@ -237,9 +230,7 @@ class ValueShaped(nn.Module):
 
 def refusal(model, optimizer=None, batch=None, loss_fn=cross_entropy):
     with pytest.raises(ValueError) as raised:
-        lt.capture(
-            model, loss_fn, optimizer or sgd(model), vector_batch() if batch is None else batch
-        )
+        lt.capture(model, loss_fn, optimizer or sgd(model), vector_batch() if batch is None else batch)
     message = str(raised.value)
     assert message
     return message

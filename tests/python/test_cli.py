@@ -9,7 +9,22 @@ import pytest
 
 import lowtide
 
-PLAN_FIELDS = ["graph", "nodes", "tensors", "persistent_bytes", "program_peak_bytes", "peak_bytes", "peak_lower_bound_bytes", "order_status", "arena_bytes", "arena_lower_bound_bytes", "layout_status", "order_seconds", "layout_seconds", "total_seconds"]
+PLAN_FIELDS = [
+    "graph",
+    "nodes",
+    "tensors",
+    "persistent_bytes",
+    "program_peak_bytes",
+    "peak_bytes",
+    "peak_lower_bound_bytes",
+    "order_status",
+    "arena_bytes",
+    "arena_lower_bound_bytes",
+    "layout_status",
+    "order_seconds",
+    "layout_seconds",
+    "total_seconds",
+]
 
 
 def test_plan_json_has_every_field(cli, graph_file):
@@ -44,9 +59,7 @@ def test_plan_writes_a_plan_that_verifies(cli, graph_file, tmp_path):
 def test_every_registered_solver_plans(cli, graph_file, tmp_path):
     for kind, name, _, summary in lowtide.solvers():
         assert summary
-        result = cli(
-            "plan", graph_file, f"--{kind}", name, "--time-limit", 20, "-o", tmp_path / "p.json"
-        )
+        result = cli("plan", graph_file, f"--{kind}", name, "--time-limit", 20, "-o", tmp_path / "p.json")
         if "without HiGHS" in result.stderr:
             continue
         assert result.returncode == 0, (kind, name, result.stderr)

@@ -8,9 +8,7 @@ from conftest import ROOT
 
 
 def run(*command: object) -> str:
-    return subprocess.run(
-        list(map(str, command)), check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
 
 
 def test_consumer_builds_and_runs(tmp_path):

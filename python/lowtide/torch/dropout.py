@@ -15,9 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class _NativeDropout(TorchFunctionMode):
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if function in (torch.dropout, torch.nn.functional.dropout):
             x, p, training, in_place = _arguments(*args, **kwargs)

@@ -27,9 +27,7 @@ def fake_twin(mode: FakeTensorMode, tensor: torch.Tensor) -> torch.Tensor:
     with mode, torch.no_grad():
         if tensor.layout is not torch.strided:
             return mode.from_tensor(tensor, static_shapes=True)
-        twin = torch.empty_strided(
-            tensor.size(), tensor.stride(), dtype=tensor.dtype, device=device
-        )
+        twin = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=device)
         return twin.requires_grad_(tensor.requires_grad and tensor.is_leaf)
 
 

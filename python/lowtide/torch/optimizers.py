@@ -50,13 +50,9 @@ def check_parameters(optimizer: torch.optim.Optimizer, names: Mapping[int, str])
         for parameter in group["params"]:
             name = names.get(id(parameter))
             if name is None and parameter.requires_grad:
-                raise CaptureError(
-                    "the optimizer holds a trainable parameter that is not the model's"
-                )
+                raise CaptureError("the optimizer holds a trainable parameter that is not the model's")
             if id(parameter) in seen:
-                raise CaptureError(
-                    f"parameter {name!r} is in the optimizer twice: it would be updated twice"
-                )
+                raise CaptureError(f"parameter {name!r} is in the optimizer twice: it would be updated twice")
             seen.add(id(parameter))
     for identity, name in names.items():
         if identity not in seen:
@@ -81,8 +77,7 @@ class ShadowOptimizer:
         check_supported(optimizer)
         self._original = optimizer
         self._groups = [
-            {**group, "params": [twins.of(p) for p in group["params"]]}
-            for group in optimizer.param_groups
+            {**group, "params": [twins.of(p) for p in group["params"]]} for group in optimizer.param_groups
         ]
         self.state = self._initial_state(optimizer, twins)
 
@@ -92,8 +87,7 @@ class ShadowOptimizer:
             state: State = {}
             for parameter, values in optimizer.state.items():
                 state[twins.of(parameter)] = {
-                    key: twins.of(v) if isinstance(v, torch.Tensor) else v
-                    for key, v in values.items()
+                    key: twins.of(v) if isinstance(v, torch.Tensor) else v for key, v in values.items()
                 }
             parameters = [p for group in self._groups for p in group["params"]]
             if not any(state.values()):

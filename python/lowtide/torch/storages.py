@@ -86,9 +86,7 @@ class GraphReader:
     def __init__(self, step: TracedStep, name: str, meta: dict[str, Any]) -> None:
         self.step = step
         self.builder = GraphBuilder(name, source=f"torch {torch.__version__}", meta=meta)
-        self.storages: dict[
-            int, Storage
-        ] = {}  # by key; fake tensors in node.meta keep the keys alive
+        self.storages: dict[int, Storage] = {}  # by key; fake tensors in node.meta keep the keys alive
         self.versions: dict[str, Version] = {}  # by name, in order of creation
         self.reads_of: dict[Node, list[int]] = {}  # storages a node's value needs to be there
         self.pending: list[dict[str, Any]] = []  # nodes, added once all versions are known
@@ -149,9 +147,7 @@ class GraphReader:
     def add_call(self, node: Node) -> None:
         needed = list(dict.fromkeys(key for n in node.all_input_nodes for key in self.reads_of[n]))
         values = fake_values(node)
-        written = list(
-            dict.fromkeys(key for n in written_arguments(node) for key in self.reads_of[n])
-        )
+        written = list(dict.fromkeys(key for n in written_arguments(node) for key in self.reads_of[n]))
         fresh = [v for v in values if storage_key(v) not in self.storages]
         self.check_annotation(node, values)
         if not written and not fresh:
@@ -176,9 +172,7 @@ class GraphReader:
                 f"node {node.name} ({node.target}): announced as an alias, but it is a new storage"
             )
 
-    def add_node(
-        self, node: Node, needed: list[int], written: list[int], fresh: list[torch.Tensor]
-    ) -> None:
+    def add_node(self, node: Node, needed: list[int], written: list[int], fresh: list[torch.Tensor]) -> None:
         after: list[str] = []
         inputs = [self.read_storage(key, node.name, after) for key in needed]
         mutates: list[str] = []

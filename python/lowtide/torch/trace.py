@@ -83,9 +83,7 @@ def loss_of(model: torch.nn.Module, loss_fn: Callable[..., Any] | None, batch: A
     """loss_fn(model(input), target), or model(**batch).loss without a loss_fn."""
     if loss_fn is None:
         if not isinstance(batch, Mapping):
-            raise CaptureError(
-                "without a loss_fn the batch must be a dict, for model(**batch).loss"
-            )
+            raise CaptureError("without a loss_fn the batch must be a dict, for model(**batch).loss")
         loss = getattr(model(**batch), "loss", None)
         if loss is None:
             raise CaptureError("model(**batch) returned no .loss; are the labels in the batch?")
@@ -126,16 +124,12 @@ class _Inputs:
                 self.add(f"batch{next(count)}", INPUT, leaf)
 
         def rebuild(traced: Mapping[torch.Tensor, torch.Tensor]) -> Any:
-            tensors = [
-                traced[self.twins.of(x)] if isinstance(x, torch.Tensor) else x for x in leaves
-            ]
+            tensors = [traced[self.twins.of(x)] if isinstance(x, torch.Tensor) else x for x in leaves]
             return pytree.tree_unflatten(tensors, spec)
 
         return rebuild
 
-    def modules_tensors(
-        self, traced: Mapping[torch.Tensor, torch.Tensor]
-    ) -> dict[str, torch.Tensor]:
+    def modules_tensors(self, traced: Mapping[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {
             name: traced[self.twins.of(tensor)]
             for name, tensor in itertools.chain(self.parameters.items(), self.buffers.items())
@@ -180,9 +174,7 @@ def _refuse_unsupported(model: torch.nn.Module) -> None:
     for name, module in model.named_modules():
         kind = type(module).__name__
         if kind in ("DistributedDataParallel", "FullyShardedDataParallel"):
-            raise CaptureError(
-                f"module {name or 'model'!r} is a {kind}: capture the module inside it"
-            )
+            raise CaptureError(f"module {name or 'model'!r} is a {kind}: capture the module inside it")
 
 
 def trace_step(
@@ -224,9 +216,7 @@ def trace_step(
         unused[:] = [names[twin] for twin in twins if twin not in gradients]
         with phases.phase("optimizer"):
             state = {
-                twin: {
-                    k: traced[v] if isinstance(v, torch.Tensor) else v for k, v in values.items()
-                }
+                twin: {k: traced[v] if isinstance(v, torch.Tensor) else v for k, v in values.items()}
                 for twin, values in shadow.state.items()
             }
             shadow.update(traced, gradients, state)
@@ -247,9 +237,14 @@ def trace_inference(
     outputs: list[torch.Tensor] = []
 
     def body(traced: Mapping[torch.Tensor, torch.Tensor]) -> Sequence[torch.Tensor]:
-        with phases.phase("forward"), dropout_as_on(device), torch.no_grad():
-            with _reparametrize_module(model, inputs.modules_tensors(traced), tie_weights=True):
-                result = call_model(model, rebuild(traced))
+        tensors = inputs.modules_tensors(traced)
+        with (
+            phases.phase("forward"),
+            dropout_as_on(device),
+            torch.no_grad(),
+            _reparametrize_module(model, tensors, tie_weights=True),
+        ):
+            result = call_model(model, rebuild(traced))
         outputs[:] = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         return tuple(outputs)
 
