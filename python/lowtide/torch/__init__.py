@@ -13,7 +13,7 @@ except ImportError as error:  # pragma: no cover - needs an environment without 
 
 from lowtide.torch.arena import ArenaUnavailableWarning
 from lowtide.torch.capture import capture, capture_inference
-from lowtide.torch.errors import CaptureError
+from lowtide.torch.errors import CaptureError, UnsupportedError
 from lowtide.torch.record import ArenaPlan, Recording, record
 from lowtide.torch.replay import ReplayStats, replay
 
@@ -23,6 +23,7 @@ __all__ = [
     "CaptureError",
     "Recording",
     "ReplayStats",
+    "UnsupportedError",
     "capture",
     "capture_inference",
     "record",

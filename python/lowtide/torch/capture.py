@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lowtide._core import Graph
-from lowtide.torch.storages import GraphReader
+from lowtide.torch.reader import read_graph
 from lowtide.torch.trace import trace_inference, trace_step
 
 
@@ -34,7 +34,7 @@ def capture(
     """
     step = trace_step(model, loss_fn, optimizer, example_batch, device=device)
     meta = {"optimizer": type(optimizer).__name__, "parameters_without_gradient": step.unused}
-    return GraphReader(step, name or type(model).__name__, meta).read()
+    return read_graph(step, name or type(model).__name__, meta).graph
 
 
 def capture_inference(
@@ -46,4 +46,4 @@ def capture_inference(
 ) -> Graph:
     """The graph of the model's forward pass without gradients; a tuple or dict is unpacked."""
     step = trace_inference(model, example_inputs, device=device)
-    return GraphReader(step, name or type(model).__name__, {"optimizer": None}).read()
+    return read_graph(step, name or type(model).__name__, {"optimizer": None}).graph

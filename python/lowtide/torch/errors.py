@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class CaptureError(ValueError):
     """A model or step that cannot become a graph: names the node, module or parameter, and the reason."""
+
+
+class UnsupportedError(CaptureError):
+    """A feature of PyTorch that a captured step would get wrong: names it, the reason and the way out."""

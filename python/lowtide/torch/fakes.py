@@ -10,6 +10,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
+from lowtide.torch.errors import UnsupportedError
+
 
 def fake_mode() -> FakeTensorMode:
     """A mode with static shapes whose `.item()` gives a symbol instead of failing."""
@@ -21,13 +23,30 @@ def fake_mode() -> FakeTensorMode:
     )
 
 
+def traceable_device(device: torch.device) -> torch.device:
+    """The device to trace on: `device`, or the CPU where this PyTorch cannot use it.
+
+    Autograd over fake tensors of a device that PyTorch was built without aborts the process.
+    """
+    if device.type in ("cpu", "meta"):
+        return torch.device("cpu")
+    module = getattr(torch, device.type, None)
+    return device if module is not None and module.is_available() else torch.device("cpu")
+
+
 def fake_twin(mode: FakeTensorMode, tensor: torch.Tensor) -> torch.Tensor:
-    """A fake tensor of the same geometry; meta tensors become CPU ones, fake ones are made anew."""
-    device = torch.device("cpu") if tensor.device.type == "meta" else tensor.device
+    """A fake tensor of the same geometry, on a device that can be traced."""
+    if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+        raise UnsupportedError("a lazy parameter has no shape yet: run the model once first")
+    if tensor.layout is not torch.strided:
+        raise UnsupportedError(f"a tensor of layout {tensor.layout} has no single storage to plan")
     with mode, torch.no_grad():
-        if tensor.layout is not torch.strided:
-            return mode.from_tensor(tensor, static_shapes=True)
-        twin = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=device)
+        twin = torch.empty_strided(
+            tensor.size(),
+            tensor.stride(),
+            dtype=tensor.dtype,
+            device=traceable_device(tensor.device),
+        )
         return twin.requires_grad_(tensor.requires_grad and tensor.is_leaf)
 
 
@@ -43,3 +62,7 @@ class Twins:
             # The original is kept too: its id must not be taken by another tensor meanwhile.
             self._twins[id(tensor)] = (tensor, fake_twin(self.mode, tensor))
         return self._twins[id(tensor)][1]
+
+    def fresh(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A twin of its own, whatever other places hold the same tensor."""
+        return fake_twin(self.mode, tensor)

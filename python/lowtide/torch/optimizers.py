@@ -6,15 +6,15 @@ state that point at the traced tensors; the user's optimizer object is never tou
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from lowtide.torch.errors import CaptureError
-from lowtide.torch.fakes import Twins
+from lowtide.torch.errors import CaptureError, UnsupportedError
+from lowtide.torch.fakes import Twins, fake_mode
+from lowtide.torch.inputs import Tensors
 
 # Optimizers whose update cannot be traced to the same result, with the reason (measured).
 REFUSED = {
@@ -25,25 +25,29 @@ REFUSED = {
     "SparseAdam": "it needs sparse gradients",
 }
 
-State = dict[torch.Tensor, dict[str, Any]]
+State = dict[torch.Tensor, dict[str, Any]]  # by parameter
+Groups = list[dict[str, Any]]
 
 
 def check_supported(optimizer: torch.optim.Optimizer) -> None:
-    """Raise CaptureError for optimizers and hooks that tracing would get wrong."""
-    name = type(optimizer).__name__
-    if name in REFUSED:
-        raise CaptureError(f"optimizer {name}: {REFUSED[name]}; use SGD, Adam or AdamW")
+    """Raise UnsupportedError for optimizers and hooks that tracing would get wrong."""
+    for kind in type(optimizer).__mro__:
+        if kind.__name__ in REFUSED:
+            raise UnsupportedError(
+                f"optimizer {kind.__name__}: {REFUSED[kind.__name__]}; use SGD, Adam or AdamW"
+            )
     for hooks in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):
         if getattr(optimizer, hooks, None):
-            raise CaptureError(
-                f"optimizer {name}: step hooks would not run in the captured step; remove them"
+            raise UnsupportedError(
+                f"optimizer {type(optimizer).__name__}: step hooks would not run in the captured step; "
+                "remove them"
             )
 
 
 def check_parameters(optimizer: torch.optim.Optimizer, names: Mapping[int, str]) -> None:
     """Every trainable parameter of the model is in the optimizer exactly once; nothing else is.
 
-    names: id of each of the model's trainable parameters -> its name.
+    names: id of each of the model's parameters that require a gradient -> its name.
     """
     seen: set[int] = set()
     for group in optimizer.param_groups:
@@ -51,7 +55,7 @@ def check_parameters(optimizer: torch.optim.Optimizer, names: Mapping[int, str])
             name = names.get(id(parameter))
             if name is None and parameter.requires_grad:
                 raise CaptureError("the optimizer holds a trainable parameter that is not the model's")
-            if id(parameter) in seen:
+            if name is not None and id(parameter) in seen:
                 raise CaptureError(f"parameter {name!r} is in the optimizer twice: it would be updated twice")
             seen.add(id(parameter))
     for identity, name in names.items():
@@ -71,42 +75,81 @@ def own_step(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
 
 
 class ShadowOptimizer:
-    """Runs one update of `optimizer`'s kind on other tensors."""
+    """Runs one update of `optimizer`'s kind on other tensors.
 
-    def __init__(self, optimizer: torch.optim.Optimizer, twins: Twins) -> None:
+    groups: its param groups, with parameters and tensor options as twins, single-tensor flags, and the
+    options named in `live` as float64 tensors of one element.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, twins: Twins, live: Sequence[str] = ()) -> None:
         check_supported(optimizer)
         self._original = optimizer
-        self._groups = [
-            {**group, "params": [twins.of(p) for p in group["params"]]} for group in optimizer.param_groups
-        ]
-        self.state = self._initial_state(optimizer, twins)
+        self._twins = twins
+        self._live = set(live)
+        self._numbers: dict[torch.Tensor, float] = {}  # twin of a live option -> its value now
+        self.groups = [self._group(group) for group in optimizer.param_groups]
+        self.state = self._initial_state()
 
-    def _initial_state(self, optimizer: torch.optim.Optimizer, twins: Twins) -> State:
+    def _group(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters that need no gradient are left out: they have none, and are never touched."""
+        options = {key: self._option(key, value) for key, value in group.items() if key != "params"}
+        parameters = [self._twins.of(p) for p in group["params"] if p.requires_grad]
+        return {**options, "params": parameters, **single_tensor_flags(group)}
+
+    def _option(self, key: str, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return self._twins.of(value)
+        if key in self._live and isinstance(value, (int, float)) and not isinstance(value, bool):
+            with self._twins.mode:
+                twin = torch.empty((), dtype=torch.float64)
+            self._numbers[twin] = float(value)
+            return twin
+        return value
+
+    def _initial_state(self) -> State:
         """The state after the first step: converted where it exists, else made by a step on fakes."""
-        with twins.mode:
-            state: State = {}
-            for parameter, values in optimizer.state.items():
-                state[twins.of(parameter)] = {
-                    key: twins.of(v) if isinstance(v, torch.Tensor) else v for key, v in values.items()
+        parameters = [p for group in self.groups for p in group["params"]]
+        known = set(parameters)
+        state: State = {}
+        for parameter, values in self._original.state.items():
+            twin = self._twins.of(parameter)
+            if values and twin in known:
+                state[twin] = {
+                    key: self._twins.of(v) if isinstance(v, torch.Tensor) else v for key, v in values.items()
                 }
-            parameters = [p for group in self._groups for p in group["params"]]
-            if not any(state.values()):
-                gradients = {p: torch.empty_like(p) for p in parameters if p.requires_grad}
-                state = self.update({p: p for p in parameters}, gradients, state)
-        return state
+        if state:
+            return state
+        return self._state_after_first_step(parameters)
+
+    def _state_after_first_step(self, parameters: Sequence[torch.Tensor]) -> State:
+        """In a fake mode of its own: numbers read in it must not show up as symbols of the trace."""
+        scratch = Twins(fake_mode())
+        stand_ins: dict[torch.Tensor, torch.Tensor] = {twin: scratch.fresh(twin) for twin in parameters}
+        for group in self.groups:
+            for value in group.values():
+                if isinstance(value, torch.Tensor):
+                    stand_ins[value] = scratch.fresh(value)
+        with scratch.mode:
+            gradients = {twin: torch.empty_like(stand_ins[twin]) for twin in parameters}
+            state = self.update(stand_ins, gradients, {})
+        return {
+            parameter: {
+                key: self._twins.fresh(v) if isinstance(v, torch.Tensor) else v for key, v in values.items()
+            }
+            for parameter, values in state.items()
+            if parameter in gradients
+        }
 
     def update(
         self,
-        traced: Mapping[torch.Tensor, torch.Tensor],
-        gradients: Mapping[torch.Tensor, torch.Tensor],
-        state: Mapping[torch.Tensor, dict[str, Any]],
+        traced: Tensors,
+        gradients: Tensors,
+        state: Mapping[torch.Tensor, Mapping[str, Any]],
     ) -> State:
         """One step in place. Keys are twins: of the tensor to update, its gradient, its state."""
-        shadow = copy.copy(self._original)
-        shadow.param_groups = [
-            {**group, "params": [traced[p] for p in group["params"]], **single_tensor_flags(group)}
-            for group in self._groups
-        ]
+        shadow = object.__new__(type(self._original))
+        shadow.__dict__.update(self._original.__dict__)
+        shadow.param_groups = [self._with_tensors(group, traced) for group in self.groups]
         shadow.state = defaultdict(dict, {traced[p]: dict(values) for p, values in state.items()})
         for twin, gradient in gradients.items():
             traced[twin].grad = gradient
@@ -118,6 +161,15 @@ class ShadowOptimizer:
                 traced[twin].grad = None
         back = {id(tensor): twin for twin, tensor in traced.items()}
         return {back[id(p)]: values for p, values in shadow.state.items() if id(p) in back}
+
+    def _with_tensors(self, group: Mapping[str, Any], traced: Tensors) -> dict[str, Any]:
+        result = dict(group)
+        for key, value in group.items():
+            if isinstance(value, torch.Tensor):
+                # A live option is a number to the optimizer, read from its tensor at each step.
+                number = value in self._numbers
+                result[key] = traced[value].item() if number else traced[value]
+        return {**result, "params": [traced[p] for p in group["params"]]}
 
 
 def single_tensor_flags(group: Mapping[str, Any]) -> dict[str, bool]:

@@ -1,13 +1,21 @@
 """One training step as one FX graph of ATen operators: forward, loss, backward, update in place.
 
 `trace_step` is the seam between PyTorch and everything else here: `capture` reads a Graph off its
-result, an executor can run it. Nothing is functionalised and no memory is used (fake tensors).
+result, an executor runs it.
+
+    step = trace_step(model, loss_fn, optimizer, batch, live_hyperparameters=("lr",))
+    captured = read_graph(step)                               # lowtide.torch.reader
+    captured.graph                                            # plan this
+    loss, = step.module(*step.arguments(model, optimizer, batch))   # under no_grad: one real step
+
+Nothing is functionalised: the FX graph mutates parameters, buffers, optimizer state and some
+activations in place, as eager does. Tracing itself uses fake tensors: no memory, no side effects.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,163 +26,67 @@ from torch.nn.utils.stateless import _reparametrize_module
 from torch.utils import _pytree as pytree
 
 from lowtide.torch.dropout import dropout_as_on
-from lowtide.torch.errors import CaptureError
+from lowtide.torch.errors import CaptureError, UnsupportedError
 from lowtide.torch.fakes import Twins, fake_mode
-from lowtide.torch.optimizers import ShadowOptimizer, check_parameters
+from lowtide.torch.inputs import (
+    STATE,
+    BatchForm,
+    Placeholder,
+    StepInputs,
+    Tensors,
+    call_model,
+    check_batch,
+    loss_of,
+)
+from lowtide.torch.optimizers import Groups, ShadowOptimizer, check_parameters
+from lowtide.torch.recurrent import traceable_recurrence
+from lowtide.torch.refusals import (
+    explain,
+    refuse_leaked_tensors,
+    refuse_operators,
+    refuse_unsupported,
+)
 
-PARAMETER, BUFFER, STATE, INPUT = "parameter", "buffer", "optimizer_state", "input"
-
-
-@dataclass
-class Placeholder:
-    """One input of the traced function."""
-
-    name: str  # 'layer.weight', 'layer.weight.exp_avg', 'batch0'
-    role: str  # PARAMETER, BUFFER, STATE or INPUT
-    tensor: torch.Tensor  # its fake twin
+# Called between backward and update with parameter name -> gradient; returns what replaces them.
+OnGradients = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
 
 
 @dataclass
 class TracedStep:
-    """A step as an FX graph.
+    """A step as an FX graph, with what each of its inputs and outputs is.
 
-    module: its placeholders are `placeholders`, in order; its outputs the loss (or the model's outputs).
+    module: run it under no_grad; its placeholders are `placeholders`, in order, and its outputs a tuple:
+      the loss first (for training), then the leaves of the model's result, if they were asked for.
+    placeholders: their names are the tensors' names in the Graph, so that `placeholders` maps FX inputs
+      to lowtide tensors. A lowtide node has the name of its FX node; see lowtide.torch.reader for the FX
+      nodes without one and for the constraints on reordering.
     phases: FX node name -> 'forward', 'backward' or 'optimizer'.
-    unused: trainable parameters without a gradient, which the step leaves alone.
+    batch_form: what a batch must look like (shapes, dtypes, values that are no tensors).
+    result_spec: rebuilds the model's result from the outputs after the loss; None if not asked for.
+    unused: names of trainable parameters without a gradient, which the step leaves alone.
+    groups: the optimizer's param groups as traced; options that are numbers are baked into the module.
     """
 
     module: torch.fx.GraphModule
     placeholders: list[Placeholder]
     phases: dict[str, str]
-    num_outputs: int
+    batch_form: BatchForm
+    result_spec: pytree.TreeSpec | None = None
     unused: list[str] = field(default_factory=list)
+    groups: Groups = field(default_factory=list)
 
+    def arguments(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | None,
+        batch: Any,
+    ) -> list[torch.Tensor]:
+        """The live tensors to call `module` with. Raises ValueError on a batch of another form.
 
-class _Phases:
-    """Which FX nodes were traced in which phase."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, str] = {}
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        mode = get_proxy_mode()
-        assert mode is not None, "phases are marked while tracing"
-        graph = mode.tracer.graph
-        before = len(graph.nodes)
-        yield
-        for node in itertools.islice(graph.nodes, before, None):
-            self._of[node.name] = name
-
-    def kept_by(self, module: torch.fx.GraphModule) -> dict[str, str]:
-        return {n.name: self._of[n.name] for n in module.graph.nodes if n.name in self._of}
-
-
-def call_model(model: torch.nn.Module, inputs: Any) -> Any:
-    """A tuple or list is unpacked into positional arguments, a dict into named ones."""
-    if isinstance(inputs, Mapping):
-        return model(**inputs)
-    if isinstance(inputs, (tuple, list)):
-        return model(*inputs)
-    return model(inputs)
-
-
-def loss_of(model: torch.nn.Module, loss_fn: Callable[..., Any] | None, batch: Any) -> torch.Tensor:
-    """loss_fn(model(input), target), or model(**batch).loss without a loss_fn."""
-    if loss_fn is None:
-        if not isinstance(batch, Mapping):
-            raise CaptureError("without a loss_fn the batch must be a dict, for model(**batch).loss")
-        loss = getattr(model(**batch), "loss", None)
-        if loss is None:
-            raise CaptureError("model(**batch) returned no .loss; are the labels in the batch?")
-    else:
-        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-            raise CaptureError("the batch must be (input, target)")
-        loss = loss_fn(call_model(model, batch[0]), batch[1])
-    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
-        raise CaptureError("the loss must be a tensor of one element")
-    return loss
-
-
-class _Inputs:
-    """All tensors a step touches, flattened into placeholders and back."""
-
-    def __init__(self, model: torch.nn.Module, twins: Twins) -> None:
-        self.twins = twins
-        self.placeholders: list[Placeholder] = []
-        self.parameters = dict(model.named_parameters())
-        self.buffers = dict(model.named_buffers())
-        for name, tensor in self.parameters.items():
-            self.add(name, PARAMETER, tensor)
-        for name, tensor in self.buffers.items():
-            self.add(name, BUFFER, tensor)
-
-    def add(self, name: str, role: str, tensor: torch.Tensor) -> None:
-        self.placeholders.append(Placeholder(name, role, self.twins.of(tensor)))
-
-    def add_twin(self, name: str, role: str, twin: torch.Tensor) -> None:
-        self.placeholders.append(Placeholder(name, role, twin))
-
-    def add_batch(self, batch: Any) -> Callable[[Mapping[torch.Tensor, torch.Tensor]], Any]:
-        """Registers the batch's tensors; returns what rebuilds the batch from traced ones."""
-        leaves, spec = pytree.tree_flatten(batch)
-        count = itertools.count()
-        for leaf in leaves:
-            if isinstance(leaf, torch.Tensor):
-                self.add(f"batch{next(count)}", INPUT, leaf)
-
-        def rebuild(traced: Mapping[torch.Tensor, torch.Tensor]) -> Any:
-            tensors = [traced[self.twins.of(x)] if isinstance(x, torch.Tensor) else x for x in leaves]
-            return pytree.tree_unflatten(tensors, spec)
-
-        return rebuild
-
-    def modules_tensors(self, traced: Mapping[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return {
-            name: traced[self.twins.of(tensor)]
-            for name, tensor in itertools.chain(self.parameters.items(), self.buffers.items())
-        }
-
-
-def _trace(
-    inputs: _Inputs, body: Callable[[Mapping[torch.Tensor, torch.Tensor]], Any]
-) -> torch.fx.GraphModule:
-    twins = [placeholder.tensor for placeholder in inputs.placeholders]
-
-    def function(*tensors: torch.Tensor) -> Any:
-        return body(dict(zip(twins, tensors, strict=True)))
-
-    try:
-        return make_fx(function, tracing_mode="fake")(*twins)
-    except CaptureError:
-        raise
-    except Exception as error:
-        reason = data_dependence(error)
-        if reason is None:
-            raise
-        raise CaptureError(reason) from error
-
-
-def data_dependence(error: BaseException) -> str | None:
-    """Why tracing stopped, if it was because a shape or a branch depends on values."""
-    name = type(error).__name__
-    if name == "DynamicOutputShapeException":
-        return f"node {error.args[0] if error.args else '?'}: its output's shape depends on values"
-    if name in (
-        "DataDependentOutputException",
-        "GuardOnDataDependentSymNode",
-        "PendingUnbackedSymbolNotFound",
-    ):
-        detail = str(error).strip().splitlines()
-        return f"the step branches on a value, or takes a shape from one: {detail[0] if detail else name}"
-    return None
-
-
-def _refuse_unsupported(model: torch.nn.Module) -> None:
-    for name, module in model.named_modules():
-        kind = type(module).__name__
-        if kind in ("DistributedDataParallel", "FullyShardedDataParallel"):
-            raise CaptureError(f"module {name or 'model'!r} is a {kind}: capture the module inside it")
+        Training needs the optimizer's state in place: take the first step in eager.
+        """
+        leaves = self.batch_form.flatten(batch)
+        return [p.live(model, optimizer, leaves) for p in self.placeholders]
 
 
 def trace_step(
@@ -184,69 +96,182 @@ def trace_step(
     example_batch: Any,
     *,
     device: str | torch.device | None = None,
+    live_hyperparameters: Sequence[str] = (),
+    return_result: bool = False,
+    on_gradients: OnGradients | None = None,
 ) -> TracedStep:
     """Trace forward, loss, backward and the optimizer's update in place as one FX graph.
 
-    Leaves model, optimizer and batch untouched; real, fake and meta tensors will do. device: where the
-    step will run, if not where the model is (it decides how dropout runs). Raises CaptureError.
+    Leaves model, optimizer and batch untouched; real, fake and meta tensors will do.
+
+    device: where the step will run, if not where the model is (it decides how dropout runs).
+    live_hyperparameters: options of the param groups, such as 'lr', that enter as placeholders of one
+      float64, so that a scheduler may change them; the others are constants of the trace.
+    return_result: the model's result (a tree of tensors) is returned beside the loss.
+    on_gradients: traced between backward and update, for clipping or communication.
+
+    Raises CaptureError; UnsupportedError, a kind of it, for what would run but differ from eager.
     """
-    _refuse_unsupported(model)
-    inputs = _Inputs(model, Twins(fake_mode()))
-    trainable = {name: p for name, p in inputs.parameters.items() if p.requires_grad}
-    check_parameters(optimizer, {id(p): name for name, p in trainable.items()})
-    shadow = ShadowOptimizer(optimizer, inputs.twins)
-    names = {inputs.twins.of(p): name for name, p in inputs.parameters.items()}
-    for twin, values in shadow.state.items():
-        for key, value in values.items():
-            if isinstance(value, torch.Tensor):
-                inputs.add_twin(f"{names[twin]}.{key}", STATE, value)
-    rebuild = inputs.add_batch(example_batch)
-    phases = _Phases()
+    refuse_unsupported(model)
+    check_batch(loss_fn, example_batch)
+    inputs = StepInputs(model, Twins(fake_mode()))
+    trainable = inputs.trainable()
+    check_parameters(optimizer, {id(p): n for n, p in inputs.parameters.items() if p.requires_grad})
+    shadow = ShadowOptimizer(optimizer, inputs.twins, live_hyperparameters)
+    inputs.add_state(shadow.state)
+    inputs.add_hyperparameters(shadow.groups)
+    form = inputs.add_batch(example_batch)
+    trace = _Trace(model, inputs, device)
     unused: list[str] = []
+    result_spec: list[pytree.TreeSpec] = []
 
-    def body(traced: Mapping[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor]:
-        with phases.phase("forward"), dropout_as_on(device):
-            tensors = inputs.modules_tensors(traced)
-            with _reparametrize_module(model, tensors, tie_weights=True):
-                loss = loss_of(model, loss_fn, rebuild(traced))
-        with phases.phase("backward"):
-            twins = [inputs.twins.of(p) for p in trainable.values()]
-            found = torch.autograd.grad(loss, [traced[t] for t in twins], allow_unused=True)
-        gradients = {twin: g for twin, g in zip(twins, found, strict=True) if g is not None}
-        unused[:] = [names[twin] for twin in twins if twin not in gradients]
-        with phases.phase("optimizer"):
-            state = {
-                twin: {k: traced[v] if isinstance(v, torch.Tensor) else v for k, v in values.items()}
-                for twin, values in shadow.state.items()
-            }
-            shadow.update(traced, gradients, state)
-        return (loss.detach(),)
+    def body(traced: Tensors) -> list[Any]:
+        with trace.forward(traced), torch.enable_grad():
+            loss, result = loss_of(model, loss_fn, form.rebuild(traced))
+        with trace.phase("backward"):
+            found = torch.autograd.grad(
+                loss, [traced[twin] for twin in trainable.values()], allow_unused=True
+            )
+            gradients = {n: g for n, g in zip(trainable, found, strict=True) if g is not None}
+            unused[:] = [name for name in trainable if name not in gradients]
+            if on_gradients is not None:
+                gradients = on_gradients(gradients)
+        with trace.phase("optimizer"):
+            by_twin = {trainable[name]: gradient for name, gradient in gradients.items()}
+            shadow.update(traced, by_twin, _with_traced(shadow.state, traced))
+        outputs = [loss.detach()]
+        if return_result:
+            leaves, spec = pytree.tree_flatten(result)
+            result_spec[:] = [spec]
+            outputs += [x.detach() if isinstance(x, torch.Tensor) else x for x in leaves]
+        return outputs
 
-    module = _trace(inputs, body)
-    return TracedStep(module, inputs.placeholders, phases.kept_by(module), 1, unused)
+    module = trace.run(body)
+    phases = trace.phases_of(module)
+    refuse_operators(module, phases)
+    placeholders = _drop_unread_state(module, inputs.placeholders, unused)
+    return TracedStep(
+        module,
+        placeholders,
+        phases,
+        form,
+        result_spec[0] if result_spec else None,
+        unused,
+        shadow.groups,
+    )
 
 
 def trace_inference(
     model: torch.nn.Module, example_inputs: Any, *, device: str | torch.device | None = None
 ) -> TracedStep:
-    """Trace the model's forward pass without gradients; its tensor outputs are the graph's."""
-    _refuse_unsupported(model)
-    inputs = _Inputs(model, Twins(fake_mode()))
-    rebuild = inputs.add_batch(example_inputs)
-    phases = _Phases()
-    outputs: list[torch.Tensor] = []
+    """Trace the model's forward pass without gradients; its outputs are the leaves of the result."""
+    refuse_unsupported(model)
+    inputs = StepInputs(model, Twins(fake_mode()))
+    form = inputs.add_batch(example_inputs)
+    trace = _Trace(model, inputs, device)
+    result_spec: list[pytree.TreeSpec] = []
 
-    def body(traced: Mapping[torch.Tensor, torch.Tensor]) -> Sequence[torch.Tensor]:
-        tensors = inputs.modules_tensors(traced)
-        with (
-            phases.phase("forward"),
-            dropout_as_on(device),
-            torch.no_grad(),
-            _reparametrize_module(model, tensors, tie_weights=True),
-        ):
-            result = call_model(model, rebuild(traced))
-        outputs[:] = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-        return tuple(outputs)
+    def body(traced: Tensors) -> list[Any]:
+        with trace.forward(traced), torch.no_grad():
+            leaves, spec = pytree.tree_flatten(call_model(model, form.rebuild(traced)))
+        result_spec[:] = [spec]
+        return leaves
 
-    module = _trace(inputs, body)
-    return TracedStep(module, inputs.placeholders, phases.kept_by(module), len(outputs))
+    module = trace.run(body)
+    return TracedStep(module, inputs.placeholders, trace.phases_of(module), form, result_spec[0])
+
+
+class _Trace:
+    """One run of make_fx over the twins, and which of its nodes belong to which phase."""
+
+    def __init__(self, model: torch.nn.Module, inputs: StepInputs, device: str | torch.device | None) -> None:
+        self.model = model
+        self.inputs = inputs
+        self.device = device if device is not None else _device_of(model)
+        self._phase_of: dict[str, str] = {}
+
+    def run(self, body: Callable[[Tensors], list[Any]]) -> torch.fx.GraphModule:
+        twins = [placeholder.tensor for placeholder in self.inputs.placeholders]
+
+        def function(*tensors: torch.Tensor) -> Any:
+            return body(dict(zip(twins, tensors, strict=True)))
+
+        try:
+            module = make_fx(function, tracing_mode="fake")(*twins)
+        except CaptureError:
+            raise
+        except Exception as error:
+            reason = explain(error)
+            if reason is None:
+                raise
+            raise reason from error
+        finally:
+            torch.clear_autocast_cache()  # it would keep fake casts for the caller's own autocast
+        refuse_leaked_tensors(module, {**self.inputs.parameters, **self.inputs.buffers})
+        return module
+
+    @contextmanager
+    def forward(self, traced: Tensors) -> Iterator[None]:
+        """The forward phase, with the traced tensors in the model's place."""
+        tensors = self.inputs.module_tensors(traced)
+        given = dict(tensors)
+        with self.phase("forward"):
+            with (
+                dropout_as_on(self.device),
+                _reparametrize_module(self.model, tensors, tie_weights=True),
+                traceable_recurrence(self.model),
+            ):
+                yield
+            for name, tensor in given.items():
+                _write_back(name, tensor, tensors[name])
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        mode = get_proxy_mode()
+        assert mode is not None, "phases are marked while tracing"
+        graph = mode.tracer.graph
+        before = len(graph.nodes)
+        yield
+        for node in itertools.islice(graph.nodes, before, None):
+            self._phase_of[node.name] = name
+
+    def phases_of(self, module: torch.fx.GraphModule) -> dict[str, str]:
+        return {n.name: self._phase_of[n.name] for n in module.graph.nodes if n.name in self._phase_of}
+
+
+def _device_of(model: torch.nn.Module) -> torch.device | None:
+    """The device of the model's first tensor; None for meta, which is nowhere yet."""
+    first = next(itertools.chain(model.parameters(), model.buffers()), None)
+    return None if first is None or first.device.type == "meta" else first.device
+
+
+def _write_back(name: str, tensor: torch.Tensor, now: torch.Tensor | None) -> None:
+    """A forward pass may bind a buffer to a new tensor; the step writes it into the old one."""
+    if now is tensor:
+        return
+    if now is None or now.shape != tensor.shape:
+        raise UnsupportedError(f"buffer {name!r} is replaced by one of another shape in the step")
+    with torch.no_grad():
+        tensor.copy_(now)
+
+
+def _with_traced(state: Any, traced: Tensors) -> dict[torch.Tensor, dict[str, Any]]:
+    return {
+        twin: {k: traced[v] if isinstance(v, torch.Tensor) else v for k, v in values.items()}
+        for twin, values in state.items()
+    }
+
+
+def _drop_unread_state(
+    module: torch.fx.GraphModule, placeholders: list[Placeholder], unused: Sequence[str]
+) -> list[Placeholder]:
+    """Parameters without a gradient never get optimizer state in eager; nor do they here."""
+    kept = []
+    nodes = [node for node in module.graph.nodes if node.op == "placeholder"]
+    for node, placeholder in zip(nodes, placeholders, strict=True):
+        if placeholder.role == STATE and placeholder.owner in unused and not node.users:
+            module.graph.erase_node(node)
+        else:
+            kept.append(placeholder)
+    module.recompile()
+    return kept

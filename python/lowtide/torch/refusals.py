@@ -1,0 +1,85 @@
+"""Which models and steps are refused, and the words for it."""
+
+from __future__ import annotations
+
+import os
+import traceback
+
+import torch
+
+from lowtide.torch.errors import CaptureError, UnsupportedError
+
+_WRAPPERS = {
+    "DistributedDataParallel": "capture sees none of its collectives; capture the module inside it",
+    "FullyShardedDataParallel": "capture sees none of its collectives; capture the module inside it",
+    "FSDPModule": "capture sees none of its collectives",
+    "DataParallel": "it copies the model at each step; capture the module inside it",
+    "OptimizedModule": "it is compiled already; capture the module inside it (model._orig_mod)",
+}
+
+
+def refuse_unsupported(model: torch.nn.Module) -> None:
+    """Wrappers and hooks that a captured step would silently leave out."""
+    for name, module in model.named_modules():
+        for kind in type(module).__mro__:
+            if kind.__name__ in _WRAPPERS:
+                raise UnsupportedError(
+                    f"module {name or 'model'!r} is a {kind.__name__}: {_WRAPPERS[kind.__name__]}"
+                )
+    for name, parameter in model.named_parameters():
+        hooks = getattr(parameter, "_backward_hooks", None)
+        if hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
+            raise UnsupportedError(f"parameter {name!r} has a gradient hook, which would not run; remove it")
+
+
+def refuse_operators(module: torch.fx.GraphModule, phases: dict[str, str]) -> None:
+    """Operators whose captured step would differ from eager, or could not run."""
+    for node in module.graph.nodes:
+        where = f"node {node.name} ({node.target})"
+        seeded = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        if seeded and phases.get(node.name) == "backward":
+            # A checkpoint with dropout draws its mask anew here, where eager restores the generator.
+            raise UnsupportedError(
+                f"{where}: random numbers in the backward pass, as of a checkpoint over dropout, would "
+                "differ from those of the forward pass; capture without checkpointing"
+            )
+        if "mkldnn_rnn_layer" in str(node.target):
+            raise UnsupportedError(
+                f"{where}: the oneDNN LSTM cannot be traced; use nn.LSTM, or switch it off with "
+                "torch.backends.mkldnn.flags(enabled=False)"
+            )
+
+
+def refuse_leaked_tensors(module: torch.fx.GraphModule, tensors: dict[str, torch.Tensor]) -> None:
+    """A parameter or buffer among the constants was reached past the module: it would never change."""
+    names = {id(tensor): name for name, tensor in tensors.items()}
+    for node in module.graph.nodes:
+        if node.op == "get_attr" and id(getattr(module, str(node.target), None)) in names:
+            name = names[id(getattr(module, str(node.target)))]
+            raise UnsupportedError(
+                f"node {node.name}: {name!r} is used through a reference outside the module's parameters and "
+                "buffers, so the step would see it as a constant"
+            )
+
+
+def explain(error: BaseException) -> CaptureError | None:
+    """Why tracing stopped, if it is the model's doing."""
+    kind, where = type(error).__name__, _where(error)
+    first_line = (str(error).strip().splitlines() or [kind])[0]
+    if kind in ("DynamicOutputShapeException", "DataDependentOutputException"):
+        node = error.args[0] if error.args else "?"
+        return CaptureError(f"node {node}{where}: what it gives depends on values, not on shapes")
+    if kind in ("GuardOnDataDependentSymNode", "PendingUnbackedSymbolNotFound"):
+        return CaptureError(f"the step branches on a value or takes a shape from one{where}: {first_line}")
+    if isinstance(error, AssertionError) and "fake" in first_line.lower():
+        return CaptureError(f"tensors of another fake mode in the step{where}: {first_line}")
+    return None
+
+
+def _where(error: BaseException) -> str:
+    """' at model.py:12 in forward': the last line of the user's own code, if any."""
+    inside = os.path.dirname(torch.__file__), os.path.dirname(__file__)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(inside):
+            return f" at {os.path.basename(frame.filename)}:{frame.lineno} in {frame.name}"
+    return ""
