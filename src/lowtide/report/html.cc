@@ -1,50 +1,14 @@
 #include "lowtide/report/html.h"
 
-#include <nlohmann/json.hpp>
+#include <utility>
 
+#include "lowtide/base/check.h"
 #include "lowtide/report/assets.h"
-#include "lowtide/report/timeline.h"
 
 namespace lowtide {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json headline(const Graph& graph, const Plan& plan) {
-  return {{"graph", graph.name()},
-          {"nodes", graph.num_nodes()},
-          {"tensors", graph.num_tensors()},
-          {"persistent_bytes", graph.persistent_bytes()},
-          {"peak_bytes", plan.peak_bytes},
-          {"peak_lower_bound_bytes", plan.peak_lower_bound_bytes},
-          {"order_status", to_string(plan.order_status)},
-          {"arena_bytes", plan.arena_bytes},
-          {"arena_lower_bound_bytes", plan.arena_lower_bound_bytes},
-          {"layout_status", to_string(plan.layout_status)},
-          {"alignment", plan.alignment}};
-}
-
-Json spans_json(const std::vector<PhaseSpan>& spans) {
-  Json list = Json::array();
-  for (const PhaseSpan& span : spans) list.push_back({span.phase, span.first, span.last});
-  return list;
-}
-
-// [name, bytes, first step, end step, offset, producing op, phase, is output]
-Json tensor_json(const Graph& graph, const PlacedTensor& placed) {
-  const NodeId producer = graph.producer(placed.tensor);
-  const bool made = !producer.is_none();
-  return {graph.tensor_name(placed.tensor),
-          graph.bytes(placed.tensor),
-          placed.lifetime.lower,
-          placed.lifetime.upper,
-          placed.offset,
-          made ? graph.op(producer) : std::string_view("(given)"),
-          made ? graph.phase(producer) : std::string_view(),
-          graph.is_output(placed.tensor)};
-}
-
-// JSON that may stand in an HTML script element: nothing in it can look like a tag.
+// Text that may stand in an HTML script element: nothing in it can look like a tag.
 std::string script_safe(const std::string& json) {
   std::string safe;
   safe.reserve(json.size());
@@ -59,31 +23,36 @@ std::string script_safe(const std::string& json) {
   return safe;
 }
 
+// Replaces each {{name}} of the page in one pass, so that nothing inside a part is looked at again.
+std::string filled_page(std::span<const std::pair<std::string_view, std::string_view>> parts) {
+  std::string result;
+  std::string_view rest = assets::kPage;
+  for (const auto& [mark, text] : parts) {
+    const std::size_t place = rest.find(mark);
+    LOWTIDE_CHECK(place != std::string_view::npos, "the report page lacks a mark");
+    result.append(rest.substr(0, place)).append(text);
+    rest.remove_prefix(place + mark.size());
+  }
+  return result.append(rest);
+}
+
 }  // namespace
 
-std::string report_json(const Graph& graph, const Plan& plan) {
-  const Timeline timeline = make_timeline(graph, plan);
-  Json data = headline(graph, plan);
-  data["before"] = timeline.before;
-  data["after"] = timeline.after;
-  data["phases_before"] = spans_json(timeline.phases_before);
-  data["phases_after"] = spans_json(timeline.phases_after);
-  data["peak_step"] = timeline.peak_step;
-  Json schedule = Json::array();
-  for (NodeId v : plan.schedule) schedule.push_back(graph.node_name(v));
-  data["schedule"] = std::move(schedule);
-  Json tensors = Json::array();
-  for (const PlacedTensor& placed : timeline.tensors) tensors.push_back(tensor_json(graph, placed));
-  data["placed"] = std::move(tensors);
-  return data.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string html_report(const Graph& graph, std::span<const ReportPlan> plans) {
+  const std::string data = script_safe(report_json(graph, plans));
+  const std::pair<std::string_view, std::string_view> parts[] = {
+      {"{{library styles}}", assets::kLibraryStyles},
+      {"{{styles}}", assets::kStyles},
+      {"{{licenses}}", assets::kLicenses},
+      {"{{data}}", data},
+      {"{{libraries}}", assets::kLibraries},
+      {"{{script}}", assets::kScript}};
+  return filled_page(parts);
 }
 
 std::string html_report(const Graph& graph, const Plan& plan) {
-  static constexpr std::string_view kPlace = "@@LOWTIDE_DATA@@";
-  std::string page(assets::kReportPage);
-  const std::size_t place = page.find(kPlace);
-  LOWTIDE_CHECK(place != std::string::npos, "the report page has no place for its data");
-  return page.replace(place, kPlace.size(), script_safe(report_json(graph, plan)));
+  const ReportPlan shown{"the plan", &plan};
+  return html_report(graph, std::span(&shown, 1));
 }
 
 }  // namespace lowtide

@@ -1,6 +1,7 @@
 #include "lowtide/report/timeline.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
@@ -8,8 +9,6 @@
 namespace lowtide {
 namespace {
 
-// Neighbouring steps of one phase, merged. Hundreds of flips (early updates) are noise to a reader
-// and stay: the page draws them as thin bands.
 std::vector<PhaseSpan> phase_spans(const Graph& graph, const Schedule& schedule) {
   std::vector<PhaseSpan> spans;
   for (std::size_t i = 0; i < schedule.size(); ++i) {
@@ -18,36 +17,49 @@ std::vector<PhaseSpan> phase_spans(const Graph& graph, const Schedule& schedule)
     if (!spans.empty() && spans.back().phase == phase)
       spans.back().last = step;
     else
-      spans.push_back({std::string(phase), step, step});
+      spans.push_back({phase, step, step});
   }
   return spans;
 }
 
 }  // namespace
 
-Timeline make_timeline(const Graph& graph, const Plan& plan) {
-  const LoweredOrder lowered = lower_order(graph, !plan.reuses.empty());
-  const Schedule program = program_order_of(lowered.problem);
+Timeline make_timeline(const Graph& graph, const Schedule& schedule, bool use_reuse) {
+  const LoweredOrder lowered = lower_order(graph, use_reuse);
   Timeline timeline;
-  timeline.before = profile(lowered.problem, program);
-  timeline.after = profile(lowered.problem, plan.schedule);
-  timeline.phases_before = phase_spans(graph, program);
-  timeline.phases_after = phase_spans(graph, plan.schedule);
-  const auto highest = std::max_element(timeline.after.begin(), timeline.after.end());
-  timeline.peak_step = highest - timeline.after.begin();
-
-  const auto life = lifetimes(lowered.problem, plan.schedule);
-  for (TensorId t : lowered.problem.tensors()) {
-    const TensorId tensor = lowered.graph_tensor[t];
-    timeline.tensors.push_back({tensor, life[t], plan.offsets[tensor]});
-    if (life[t].contains(timeline.peak_step)) timeline.live_at_peak.push_back(tensor);
+  timeline.schedule = schedule;
+  timeline.curve = profile(lowered.problem, schedule);
+  timeline.phases = phase_spans(graph, schedule);
+  timeline.step = steps_of(lowered.problem, schedule);
+  timeline.planned = lowered.graph_tensor.raw();
+  timeline.lifetime.resize(graph.num_tensors());
+  const auto life = lifetimes(lowered.problem, schedule);
+  for (TensorId t : lowered.problem.tensors()) timeline.lifetime[lowered.graph_tensor[t]] = life[t];
+  if (!schedule.empty()) {
+    const auto highest = std::max_element(timeline.curve.begin(), timeline.curve.end());
+    timeline.peak_step = highest - timeline.curve.begin();
+    timeline.peak_bytes = *highest;
   }
-  std::stable_sort(
-      timeline.tensors.begin(), timeline.tensors.end(),
-      [](const auto& a, const auto& b) { return a.lifetime.lower < b.lifetime.lower; });
-  std::stable_sort(timeline.live_at_peak.begin(), timeline.live_at_peak.end(),
-                   [&](TensorId a, TensorId b) { return graph.bytes(a) > graph.bytes(b); });
   return timeline;
+}
+
+Timeline make_timeline(const Graph& graph, const Plan& plan) {
+  return make_timeline(graph, plan.schedule, !plan.reuses.empty());
+}
+
+Schedule program_order_of(const Graph& graph) {
+  Schedule schedule;
+  for (NodeId v : graph.nodes()) schedule.push_back(v);
+  return schedule;
+}
+
+std::vector<TensorId> live_at(const Graph& graph, const Timeline& timeline, Step step) {
+  std::vector<TensorId> live;
+  for (TensorId t : timeline.planned)
+    if (timeline.is_live(t, step)) live.push_back(t);
+  std::stable_sort(live.begin(), live.end(),
+                   [&](TensorId a, TensorId b) { return graph.bytes(a) > graph.bytes(b); });
+  return live;
 }
 
 }  // namespace lowtide

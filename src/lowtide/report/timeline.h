@@ -1,8 +1,9 @@
-// What a report shows of a plan, computed once: memory over steps before and after, each placed
-// tensor as a rectangle in time x address, and who is live at the peak.
+// Memory over the steps of one schedule: the curve, the phases beneath it, every planned tensor's
+// lifetime, and who is live at a step. What every chart, table and export of this folder is drawn
+// from.
 #pragma once
 
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "lowtide/base/interval.h"
@@ -11,29 +12,37 @@
 
 namespace lowtide {
 
-struct PlacedTensor {
-  TensorId tensor;
-  Interval lifetime;  // in steps of the planned order
-  Bytes offset;
-};
-
+// Neighbouring steps of one phase, merged. A plan that updates weights early flips between phases
+// hundreds of times; that is what it does, so it is shown.
 struct PhaseSpan {
-  std::string phase;
+  std::string_view phase;  // the graph's own text
   Step first;
   Step last;  // inclusive
 };
 
 struct Timeline {
-  std::vector<Bytes> before;  // bytes needed at each step of program order
-  std::vector<Bytes> after;   // and of the planned order
-  std::vector<PhaseSpan> phases_before;
-  std::vector<PhaseSpan> phases_after;
-  std::vector<PlacedTensor> tensors;   // by first step
-  Step peak_step = 0;                  // the first step of the planned order that needs the peak
-  std::vector<TensorId> live_at_peak;  // largest first
+  Schedule schedule;
+  std::vector<Bytes> curve;  // bytes needed at each step
+  std::vector<PhaseSpan> phases;
+  std::vector<TensorId> planned;          // tensors of bytes > 0 that are not persistent
+  IdVector<TensorId, Interval> lifetime;  // empty for tensors that are not planned
+  IdVector<NodeId, Step> step;            // of each node
+  Bytes peak_bytes = 0;
+  Step peak_step = 0;  // the first step that needs the peak
+
+  bool is_live(TensorId t, Step at) const { return lifetime[t].contains(at); }
 };
 
-// O((nodes + tensors) log tensors).
+// `use_reuse`: whether the graph's may_reuse pairs share bytes. O(nodes + tensors).
+Timeline make_timeline(const Graph& graph, const Schedule& schedule, bool use_reuse = false);
+
+// The plan's own schedule, and reuses if it has any.
 Timeline make_timeline(const Graph& graph, const Plan& plan);
+
+// The nodes as they stand in the graph.
+Schedule program_order_of(const Graph& graph);
+
+// Planned tensors live at a step, largest first (equal sizes: by id).
+std::vector<TensorId> live_at(const Graph& graph, const Timeline& timeline, Step step);
 
 }  // namespace lowtide
