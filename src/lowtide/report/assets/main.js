@@ -95,5 +95,6 @@ requestAnimationFrame(() => setTimeout(() => {
   remedies.start();
   table.start();
   startControls();
+  performance.mark("lowtide-ready");
   document.documentElement.dataset.ready = "true";
 }));
