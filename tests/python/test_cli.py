@@ -165,3 +165,31 @@ def test_solvers_and_inspect_and_help(cli, graph_file):
     assert "two-branches" in cli("inspect", graph_file).stdout
     assert cli("--help").returncode == 0
     assert lowtide.__version__ in cli("--version").stdout
+
+
+def test_layout_exit_codes_and_files(cli, tmp_path):
+    buffers = tmp_path / "buffers.csv"
+    buffers.write_text("id,lower,upper,size\na,0,2,4\nb,1,3,4\nc,2,4,4\n")
+    out = tmp_path / "out.csv"
+    found = cli("layout", buffers, "--capacity", 8, "-o", out, "--json")
+    assert found.returncode == 0
+    assert json.loads(found.stdout)["height_bytes"] == 8
+    assert out.read_text().splitlines()[0] == "id,lower,upper,size,offset"
+    assert cli("layout", buffers, "--capacity", 7).returncode == 3
+    assert cli("layout", buffers, "--capacity", 8, "--solver", "skyline").returncode == 0
+    minimised = json.loads(cli("layout", buffers, "--json").stdout)
+    assert (minimised["height_bytes"], minimised["lower_bound_bytes"], minimised["status"]) == (8, 8, "optimal")
+    assert_one_line_error(cli("layout", buffers, "--solver", "magic"), "magic", "skyline")
+    assert_one_line_error(cli("layout", buffers, "--capacity", -1), "capacity")
+    buffers.write_text("id,lower,upper,size\na,0,2,4\nb,1,x,4\n")
+    assert_one_line_error(cli("layout", buffers), "buffers.csv", "line 3", "upper")
+
+
+def test_layout_time_out_is_undecided(cli, tmp_path):
+    # Load 1000 everywhere, but too hard for no time at all.
+    rows = ["lower,upper,size"]
+    rows += [f"{i % 37},{i % 37 + 5 + i % 11},{100 + 37 * i % 91}" for i in range(300)]
+    buffers = tmp_path / "hard.csv"
+    buffers.write_text("\n".join(rows) + "\n")
+    bound = json.loads(cli("layout", buffers, "--json", "--step-limit", 0).stdout)["lower_bound_bytes"]
+    assert cli("layout", buffers, "--capacity", bound, "--step-limit", 0).returncode == 4

@@ -71,8 +71,9 @@ class Fitter {
 
   void place(BufferId b, Bytes offset) {
     layout_->offsets[b] = offset;
+    if (sections_.of[b].empty()) return;
     layout_->height = std::max(layout_->height, offset + problem_.buffers[b].size);
-    if (!sections_.of[b].empty()) placed_.insert(b, sections_.of[b]);
+    placed_.insert(b, sections_.of[b]);
   }
 
   // The bytes of `b`'s placed neighbours, sorted.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "lowtide/layout/exact.h"
 #include "lowtide/layout/fit.h"
 #include "lowtide/layout/orders.h"
 #include "lowtide/layout/sections.h"
@@ -32,16 +33,22 @@ Solution<Layout> judged(const LayoutProblem& problem, Layout layout, const Limit
   return Solution<Layout>::found(std::move(layout), height, bound);
 }
 
+Bytes fixed_top(const LayoutProblem& problem) {
+  Bytes top = 0;
+  for (const Buffer& buffer : problem.buffers)
+    if (buffer.fixed_offset && !buffer.lifetime.empty())
+      top = std::max(top, *buffer.fixed_offset + buffer.size);
+  return top;
+}
+
 // What is left when even one pass is too long: every buffer on top of the ones before it.
 Layout stacked(const LayoutProblem& problem) {
   Layout layout;
-  for (const Buffer& buffer : problem.buffers)
-    if (buffer.fixed_offset)
-      layout.height = std::max(layout.height, *buffer.fixed_offset + buffer.size);
+  layout.height = fixed_top(problem);
   for (const Buffer& buffer : problem.buffers) {
     const Bytes offset = buffer.fixed_offset.value_or(align_up(layout.height, buffer.alignment));
     layout.offsets.push_back(offset);
-    layout.height = std::max(layout.height, offset + buffer.size);
+    if (!buffer.lifetime.empty()) layout.height = std::max(layout.height, offset + buffer.size);
   }
   return layout;
 }
@@ -105,8 +112,16 @@ Solution<Layout> best(const LayoutProblem& problem, const Limits& limits) {
   return solution;
 }
 
+// The heuristics, then the search that proves or improves their answer.
+Solution<Layout> exact(const LayoutProblem& problem, const Limits& limits) {
+  return exact_layout(problem, best(problem, limits), limits);
+}
+
 constexpr std::array kSolvers = {
-    LayoutSolver{"auto", false, "the default: the best of all heuristics", best},
+    LayoutSolver{"auto", true, "the default: heuristics first, then the exact search", exact},
+    LayoutSolver{"exact", true,
+                 "canonical search with proofs of impossibility; up to some thousand buffers",
+                 exact},
     LayoutSolver{"best", false, "the best of all heuristics, lowest first", best},
     LayoutSolver{"skyline", false,
                  "always the buffer that can go lowest, several orders; large instances", skyline},

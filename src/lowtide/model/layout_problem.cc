@@ -27,14 +27,16 @@ Bytes load(const LayoutProblem& problem) {
 Bytes lower_bound(const LayoutProblem& problem) {
   Bytes bound = load(problem);
   for (const Buffer& buffer : problem.buffers)
-    if (buffer.fixed_offset) bound = std::max(bound, *buffer.fixed_offset + buffer.size);
+    if (buffer.fixed_offset && !buffer.lifetime.empty())
+      bound = std::max(bound, *buffer.fixed_offset + buffer.size);
   return bound;
 }
 
 Bytes height_of(const LayoutProblem& problem, const IdVector<BufferId, Bytes>& offsets) {
   Bytes height = 0;
   for (BufferId b : problem.buffers.ids())
-    height = std::max(height, offsets[b] + problem.buffers[b].size);
+    if (!problem.buffers[b].lifetime.empty())
+      height = std::max(height, offsets[b] + problem.buffers[b].size);
   return height;
 }
 

@@ -12,7 +12,7 @@
 namespace lowtide {
 
 struct Buffer {
-  Interval lifetime;                       // half-open, in steps
+  Interval lifetime;                       // half-open, in steps; empty: takes no room
   Bytes size = 0;                          // >= 0
   Bytes alignment = 1;                     // the offset is a multiple of it; >= 1
   std::optional<Bytes> fixed_offset = {};  // given, not to be chosen
@@ -37,7 +37,7 @@ Bytes load(const LayoutProblem& problem);
 // The load, and the ends of buffers with a fixed offset: no layout is lower.
 Bytes lower_bound(const LayoutProblem& problem);
 
-// max over buffers of offset + size.
+// max of offset + size over the buffers that are ever alive.
 Bytes height_of(const LayoutProblem& problem, const IdVector<BufferId, Bytes>& offsets);
 
 }  // namespace lowtide

@@ -85,8 +85,10 @@ LoweredLayout lower_layout(const OrderProblem& problem, const Schedule& schedule
       lifetime.upper = std::max(lifetime.upper, life[t].upper);
       return;
     }
+    // A freeable input that nobody reads is never live, but its bytes have to be somewhere.
+    const Interval lifetime = life[t].empty() ? Interval{0, 1} : life[t];
     lowered.buffer[t] =
-        lowered.problem.buffers.push_back({.lifetime = life[t],
+        lowered.problem.buffers.push_back({.lifetime = lifetime,
                                            .size = align_up(problem.bytes[t], alignment),
                                            .alignment = alignment});
   };

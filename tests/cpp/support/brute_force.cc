@@ -56,7 +56,8 @@ Bytes optimal_peak(const OrderProblem& problem) {
 
 Bytes optimal_height(const LayoutProblem& problem) {
   std::vector<BufferId> order;
-  for (BufferId b : problem.buffers.ids()) order.push_back(b);
+  for (BufferId b : problem.buffers.ids())
+    if (!problem.buffers[b].lifetime.empty()) order.push_back(b);
   Bytes best = kMaxBytes;
   do {
     IdVector<BufferId, Bytes> offsets(problem.buffers.size(), -1);

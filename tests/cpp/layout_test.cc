@@ -1,0 +1,183 @@
+// Layout solvers against brute force and planted optima; every answer judged by model/layout_check.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "lowtide/layout/capacity_search.h"
+#include "lowtide/layout/orders.h"
+#include "lowtide/layout/solvers.h"
+#include "lowtide/model/layout_check.h"
+#include "support/brute_force.h"
+#include "support/long_tests.h"
+
+namespace lowtide {
+namespace {
+
+constexpr std::int64_t kSteps = 2'000'000;
+
+LayoutProblem random_problem(std::uint64_t seed, bool aligned) {
+  std::mt19937_64 random(seed);
+  LayoutProblem problem;
+  const std::size_t count = random() % 8;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Step lower = static_cast<Step>(random() % 8);
+    Buffer buffer{.lifetime = {lower, lower + static_cast<Step>(random() % 5)},
+                  .size = static_cast<Bytes>(random() % 10)};
+    if (aligned) buffer.alignment = Bytes{1} << (random() % 3);
+    problem.buffers.push_back(buffer);
+  }
+  return problem;
+}
+
+// A rectangle cut by random guillotine cuts: the height is the optimum, and the load everywhere.
+void cut(std::mt19937_64& random, Interval time, Bytes height, int pieces, LayoutProblem* problem) {
+  const bool across_time = random() % 2 == 0;
+  if (pieces <= 1 || (across_time ? time.length() < 2 : height < 2)) {
+    problem->buffers.push_back({.lifetime = time, .size = height});
+    return;
+  }
+  const int first = 1 + static_cast<int>(random() % static_cast<std::uint64_t>(pieces - 1));
+  if (across_time) {
+    const Step middle = time.lower + 1 +
+                        static_cast<Step>(random() % static_cast<std::uint64_t>(time.length() - 1));
+    cut(random, {time.lower, middle}, height, first, problem);
+    cut(random, {middle, time.upper}, height, pieces - first, problem);
+  } else {
+    const Bytes below = 1 + static_cast<Bytes>(random() % static_cast<std::uint64_t>(height - 1));
+    cut(random, time, below, first, problem);
+    cut(random, time, height - below, pieces - first, problem);
+  }
+}
+
+TEST(LayoutSolvers, AgreeWithBruteForce) {
+  for (std::uint64_t seed = 0; seed < testing::cases(400, 20'000); ++seed) {
+    const bool aligned = seed % 2 == 1;
+    LayoutProblem problem = random_problem(seed, aligned);
+    const Bytes optimum = testing::optimal_height(problem);
+    for (const LayoutSolver& solver : layout_solvers()) {
+      problem.capacity.reset();
+      const auto solution = solver.solve(problem, Limits::within_steps(kSteps));
+      ASSERT_TRUE(solution.has_value()) << seed << ' ' << solver.name;
+      ASSERT_EQ(layout_error(problem, solution.best()), "") << seed << ' ' << solver.name;
+      ASSERT_EQ(solution.value(), solution.best().height);
+      ASSERT_GE(solution.value(), optimum) << seed << ' ' << solver.name;
+      ASSERT_LE(solution.bound(), optimum) << seed << ' ' << solver.name;
+      if (solver.exact) {
+        ASSERT_EQ(solution.status(), Status::kOptimal) << seed << ' ' << solver.name;
+      }
+      for (Bytes capacity : {optimum - 1, optimum, optimum + 3}) {
+        problem.capacity = capacity;
+        const auto within = solver.solve(problem, Limits::within_steps(kSteps));
+        if (within.has_value()) {
+          ASSERT_EQ(layout_error(problem, within.best()), "") << seed << ' ' << solver.name;
+          ASSERT_GE(capacity, optimum);
+        }
+        if (within.status() == Status::kInfeasible) {
+          ASSERT_LT(capacity, optimum) << seed << ' ' << solver.name;
+        }
+        if (solver.exact) {
+          ASSERT_EQ(within.has_value(), capacity >= optimum)
+              << seed << ' ' << solver.name << ' ' << capacity;
+          ASSERT_EQ(within.status() == Status::kInfeasible, capacity < optimum) << seed;
+        }
+      }
+    }
+  }
+}
+
+// One order alone decides every capacity, whatever the order.
+TEST(CapacitySearch, DecidesWithEveryOrder) {
+  for (std::uint64_t seed = 0; seed < testing::cases(400, 20'000); ++seed) {
+    const LayoutProblem problem = random_problem(seed, seed % 2 == 1);
+    const Bytes optimum = testing::optimal_height(problem);
+    const Sections sections = make_sections(problem);
+    const CapacityProblem searched(problem, sections);
+    for (std::uint64_t blend = 0; blend < 3; ++blend) {
+      Meter meter{Limits()};
+      const auto order = blended_order(problem, sections, seed + blend);
+      const auto yes = search_capacity(searched, optimum, order, &meter);
+      ASSERT_EQ(yes.fits, Fits::kYes) << seed;
+      ASSERT_EQ(layout_error(problem, yes.layout), "") << seed;
+      ASSERT_EQ(search_capacity(searched, optimum - 1, order, &meter).fits,
+                optimum > 0 ? Fits::kNo : Fits::kYes)
+          << seed;
+    }
+  }
+}
+
+TEST(LayoutSolvers, SolvePlantedRectangles) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    std::mt19937_64 random(seed);
+    LayoutProblem problem;
+    cut(random, {0, 100}, 1000, 30, &problem);
+    ASSERT_EQ(load(problem), 1000);
+    const auto solution =
+        find_layout_solver("exact")->solve(problem, Limits::within_steps(50'000'000));
+    EXPECT_EQ(solution.value(), 1000) << seed;
+    EXPECT_EQ(layout_error(problem, solution.best()), "");
+  }
+}
+
+TEST(LayoutSolvers, KeepFixedOffsets) {
+  LayoutProblem problem;
+  problem.buffers.push_back({.lifetime = {0, 4}, .size = 4, .fixed_offset = 6});
+  problem.buffers.push_back({.lifetime = {0, 4}, .size = 6});
+  problem.buffers.push_back({.lifetime = {1, 3}, .size = 5, .alignment = 4});
+  for (const LayoutSolver& solver : layout_solvers()) {
+    const auto solution = solver.solve(problem, Limits::within_steps(kSteps));
+    ASSERT_TRUE(solution.has_value()) << solver.name;
+    EXPECT_EQ(layout_error(problem, solution.best()), "") << solver.name;
+    EXPECT_EQ(solution.best().offsets[BufferId(0)], 6) << solver.name;
+  }
+  problem.buffers.push_back({.lifetime = {3, 5}, .size = 1, .fixed_offset = 7});
+  for (const LayoutSolver& solver : layout_solvers())
+    EXPECT_EQ(solver.solve(problem, Limits()).status(), Status::kInfeasible) << solver.name;
+}
+
+TEST(LayoutSolvers, AnswerWithoutTime) {
+  LayoutProblem problem;
+  for (int i = 0; i < 2000; ++i)
+    problem.buffers.push_back({.lifetime = {i, i + 50 + i % 7}, .size = 1 + i % 13});
+  for (const LayoutSolver& solver : layout_solvers()) {
+    const auto solution = solver.solve(problem, Limits::within_steps(0));
+    ASSERT_TRUE(solution.has_value()) << solver.name;
+    EXPECT_EQ(layout_error(problem, solution.best()), "") << solver.name;
+  }
+}
+
+TEST(LayoutSolvers, AreDeterministic) {
+  std::mt19937_64 random(5);
+  LayoutProblem problem;
+  cut(random, {0, 1000}, 100'000, 120, &problem);
+  for (const LayoutSolver& solver : layout_solvers()) {
+    const auto first = solver.solve(problem, Limits::within_steps(300'000));
+    const auto second = solver.solve(problem, Limits::within_steps(300'000));
+    EXPECT_EQ(first.best().offsets, second.best().offsets) << solver.name;
+  }
+}
+
+// One corruption per kind of error.
+TEST(LayoutCheck, CatchesEveryKind) {
+  LayoutProblem problem;
+  problem.buffers.push_back({.lifetime = {0, 2}, .size = 4});
+  problem.buffers.push_back({.lifetime = {1, 3}, .size = 4, .alignment = 4});
+  problem.buffers.push_back({.lifetime = {2, 3}, .size = 2, .fixed_offset = 0});
+  const Layout right{.offsets = {0, 4, 0}, .height = 8};
+  EXPECT_EQ(layout_error(problem, right), "");
+  const auto error_of = [&](auto spoil) {
+    Layout layout = right;
+    spoil(layout);
+    return layout_error(problem, layout);
+  };
+  EXPECT_NE(error_of([](Layout& l) { l.offsets[BufferId(0)] = 2; }), "");
+  EXPECT_NE(error_of([](Layout& l) { l.offsets[BufferId(0)] = -1; }), "");
+  EXPECT_NE(error_of([](Layout& l) { l.offsets[BufferId(1)] = 5; }), "");
+  EXPECT_NE(error_of([](Layout& l) { l.offsets[BufferId(2)] = 1; }), "");
+  EXPECT_NE(error_of([](Layout& l) { l.height = 9; }), "");
+  EXPECT_NE(error_of([](Layout& l) { l.offsets.resize(2); }), "");
+  problem.capacity = 7;
+  EXPECT_NE(error_of([](Layout&) {}), "");
+}
+
+}  // namespace
+}  // namespace lowtide
