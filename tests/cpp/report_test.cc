@@ -192,8 +192,7 @@ TEST(ReportData, ColumnsAreOfOneLengthAndSumToTheCurve) {
   for (const auto& [name, column] : tensors.items()) EXPECT_EQ(column.size(), count) << name;
   std::size_t empty = 0;  // tensors of no bytes are not shown
   for (TensorId t : graph.tensors()) empty += !graph.is_persistent(t) && graph.bytes(t) == 0;
-  EXPECT_EQ(count + data["persistent"]["bytes"].size() + empty,
-            graph.num_tensors());
+  EXPECT_EQ(count + data["persistent"]["bytes"].size() + empty, graph.num_tensors());
   for (const Json& run : data["runs"]) {
     std::vector<Bytes> curve(graph.num_nodes(), 0);
     for (std::size_t t = 0; t < count; ++t)

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import ROOT
 
 import lowtide
+from conftest import ROOT
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -100,8 +100,9 @@ def point_of(page: Any, tensor: int) -> tuple[float, float]:
     return tuple(
         page.evaluate(
             """t => {
-      const run = state.run(), s = map.probe.scales(), frame = document.getElementById("map").getBoundingClientRect();
-      return [frame.left + s.x((run.lower[t] + run.upper[t]) / 2), frame.top + s.y(run.offset[t] + model.tensors.bytes[t] / 2)];
+      const run = state.run(), s = map.probe.scales(), frame = byId("map").getBoundingClientRect();
+      const step = (run.lower[t] + run.upper[t]) / 2, address = run.offset[t] + model.tensors.bytes[t] / 2;
+      return [frame.left + s.x(step), frame.top + s.y(address)];
     }""",
             tensor,
         )
@@ -238,6 +239,15 @@ def test_exports_hold_what_is_shown(show):
     assert records and all(record["role"] == "gradient" for record in records)
 
 
+def test_charts_are_saved_as_pictures(show):
+    page = show(MODEL)
+    for button in ("#curve-png", "#map-png"):
+        with page.expect_download() as download:
+            page.locator(button).click()
+        picture = pathlib.Path(download.value.path()).read_bytes()
+        assert picture.startswith(b"\x89PNG") and len(picture) > 5000
+
+
 def test_compares_plans(show, plans):
     page = show(MODEL, *plans)
     runs = numbers(page)["runs"]
@@ -341,11 +351,13 @@ def test_twenty_thousand_tensors_are_fluent(show, tmp_path):
     ready = page.evaluate("() => performance.getEntriesByName('lowtide-ready')[0].startTime")
     page.locator("#map").scroll_into_view_if_needed()
     frames = page.evaluate("""async () => {
-      const surface = document.querySelector("#map .surface"), box = surface.getBoundingClientRect(), frames = [];
+      const surface = document.querySelector("#map .surface"), box = surface.getBoundingClientRect();
+      const frames = [], clientY = box.top + box.height / 2;
       let last = performance.now();
       for (let i = 0; i < 120; ++i) {
-        surface.dispatchEvent(new WheelEvent("wheel", { deltaY: i < 60 ? -60 : 60, shiftKey: i % 3 === 0, bubbles: true, cancelable: true,
-          clientX: box.left + box.width * (0.3 + i / 400), clientY: box.top + box.height / 2, view: window }));
+        const clientX = box.left + box.width * (0.3 + i / 400), deltaY = i < 60 ? -60 : 60;
+        const options = { deltaY, clientX, clientY, shiftKey: i % 3 === 0, view: window };
+        surface.dispatchEvent(new WheelEvent("wheel", { ...options, bubbles: true, cancelable: true }));
         await new Promise(requestAnimationFrame);
         frames.push(performance.now() - last);
         last = performance.now();

@@ -12,6 +12,8 @@ void add_layout_command(CLI::App& app, int* exit_code);
 void add_verify_command(CLI::App& app, int* exit_code);
 void add_inspect_command(CLI::App& app, int* exit_code);
 void add_report_command(CLI::App& app, int* exit_code);
+void add_check_command(CLI::App& app, int* exit_code);
+void add_diff_command(CLI::App& app, int* exit_code);
 void add_solvers_command(CLI::App& app, int* exit_code);
 
 }  // namespace lowtide::cli

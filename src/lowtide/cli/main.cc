@@ -27,6 +27,8 @@ int run(int argc, char** argv) {
   add_verify_command(app, &exit_code);
   add_inspect_command(app, &exit_code);
   add_report_command(app, &exit_code);
+  add_check_command(app, &exit_code);
+  add_diff_command(app, &exit_code);
   add_solvers_command(app, &exit_code);
   try {
     app.parse(argc, argv);

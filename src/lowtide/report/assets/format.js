@@ -70,8 +70,20 @@ function stepTicks(low, high, most) {
   return ticks;
 }
 
-function saveFile(name, type, text) {
-  const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+const graphFile = (name, ending) => `${(name || "graph").replace(/[^\w.-]+/g, "_").slice(0, 80)}-${ending}`;
+
+function saveFile(name, blob) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+// The canvas as it is drawn, on the card's colour instead of nothing.
+function savePicture(name, canvas, background) {
+  const picture = element("canvas", { width: canvas.width, height: canvas.height });
+  const context = picture.getContext("2d");
+  context.fillStyle = background;
+  context.fillRect(0, 0, picture.width, picture.height);
+  context.drawImage(canvas, 0, 0);
+  picture.toBlob((blob) => saveFile(name, blob), "image/png");
 }

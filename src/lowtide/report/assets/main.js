@@ -72,6 +72,9 @@ const summary = (() => {
 function startControls() {
   byId("search").addEventListener("input", (event) => state.set({ query: event.target.value.trim().toLowerCase() }));
   byId("colour-by").addEventListener("change", (event) => state.set({ colourBy: event.target.value }));
+  const savePng = (box, name) => savePicture(graphFile(model.data.graph.name, `${name}.png`), byId(box).querySelector("canvas"), colours.css("--card"));
+  byId("curve-png").addEventListener("click", () => savePng("curve", "memory"));
+  byId("map-png").addEventListener("click", () => savePng("map", "addresses"));
   byId("licenses").textContent = byId("license-text").textContent;
   const themeChanged = () => {
     curve.themeChanged();

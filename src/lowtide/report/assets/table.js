@@ -93,7 +93,7 @@ const table = (() => {
     return `${["tensor", "made_by", "part", "module", "bytes", "first_step", "last_step", "offset"].join(",")}\n${lines.join("\n")}\n`;
   }
   const json = () => JSON.stringify(rows.map(({ id, ...row }) => row), null, 1);
-  const fileName = (ending) => `${(model.data.graph.name || "graph").replace(/[^\w.-]+/g, "_").slice(0, 80)}-tensors.${ending}`;
+  const save = (ending, type, text) => saveFile(graphFile(model.data.graph.name, `tensors.${ending}`), new Blob([text], { type }));
 
   function start() {
     const roles = [...new Set(allRows().map((row) => row.role))];
@@ -103,8 +103,8 @@ const table = (() => {
     byId("filter-live").addEventListener("change", update);
     byId("page-back").addEventListener("click", () => { page -= 1; draw(); });
     byId("page-on").addEventListener("click", () => { page += 1; draw(); });
-    byId("export-csv").addEventListener("click", () => saveFile(fileName("csv"), "text/csv", csv()));
-    byId("export-json").addEventListener("click", () => saveFile(fileName("json"), "application/json", json()));
+    byId("export-csv").addEventListener("click", () => save("csv", "text/csv", csv()));
+    byId("export-json").addEventListener("click", () => save("json", "application/json", json()));
     state.on(["run"], update);
     state.on(["step"], () => { if (byId("filter-live").checked) update(); });
     update();

@@ -1,0 +1,16 @@
+#include "lowtide/cli/verified_plan.h"
+
+#include "lowtide/graph/error.h"
+#include "lowtide/io/plan_json.h"
+#include "lowtide/verify/verifier.h"
+
+namespace lowtide::cli {
+
+Plan load_verified_plan(const std::string& path, const Graph& graph) {
+  Plan plan = load_matching_plan(path, graph);
+  const auto violations = verify(graph, plan, 1);
+  if (!violations.empty()) throw InputError(path, "does not verify: " + violations.front().text);
+  return plan;
+}
+
+}  // namespace lowtide::cli
