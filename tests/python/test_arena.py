@@ -117,9 +117,7 @@ def test_a_hook_that_keeps_an_activation_is_not_overwritten():
     eager.step(1)
     plan, kept = rec.plan(), {"planned": [], "eager": []}
     for name, loop in (("planned", planned), ("eager", eager)):
-        loop.model[1].register_forward_hook(
-            lambda m, i, o, name=name: kept[name].append(o.detach())
-        )
+        loop.model[1].register_forward_hook(lambda m, i, o, name=name: kept[name].append(o.detach()))
     for i in range(2, 6):
         with lt.replay(plan) as stats:
             planned.step(i)

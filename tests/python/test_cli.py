@@ -178,7 +178,11 @@ def test_layout_exit_codes_and_files(cli, tmp_path):
     assert cli("layout", buffers, "--capacity", 7).returncode == 3
     assert cli("layout", buffers, "--capacity", 8, "--solver", "skyline").returncode == 0
     minimised = json.loads(cli("layout", buffers, "--json").stdout)
-    assert (minimised["height_bytes"], minimised["lower_bound_bytes"], minimised["status"]) == (8, 8, "optimal")
+    assert (minimised["height_bytes"], minimised["lower_bound_bytes"], minimised["status"]) == (
+        8,
+        8,
+        "optimal",
+    )
     assert_one_line_error(cli("layout", buffers, "--solver", "magic"), "magic", "skyline")
     assert_one_line_error(cli("layout", buffers, "--capacity", -1), "capacity")
     buffers.write_text("id,lower,upper,size\na,0,2,4\nb,1,x,4\n")

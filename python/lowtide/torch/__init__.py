@@ -1,7 +1,15 @@
-"""lowtide for PyTorch 2: capture a model's step as a graph.
+"""lowtide for PyTorch 2: capture a model's step as a graph, and run it as planned.
 
 graph = lowtide.torch.capture(model, torch.nn.functional.cross_entropy, optimizer, (images, labels))
 plan = lowtide.plan(graph)
+
+step = lowtide.torch.compile_step(model, loss_fn, optimizer, (images, labels))
+loss = step((images, labels))
+
+with lowtide.torch.record() as rec:  # any loop of your own
+    train_step()
+with lowtide.torch.replay(rec):
+    train_step()
 """
 
 from __future__ import annotations
@@ -13,19 +21,33 @@ except ImportError as error:  # pragma: no cover - needs an environment without 
 
 from lowtide.torch.arena import ArenaUnavailableWarning
 from lowtide.torch.capture import capture, capture_inference
+from lowtide.torch.compile_step import (
+    CompiledInference,
+    CompiledStep,
+    compile_inference,
+    compile_step,
+)
 from lowtide.torch.errors import CaptureError, UnsupportedError
 from lowtide.torch.record import ArenaPlan, Recording, record
 from lowtide.torch.replay import ReplayStats, replay
+from lowtide.torch.report import StepReport
+from lowtide.torch.variant import FallbackWarning
 
 __all__ = [
     "ArenaPlan",
     "ArenaUnavailableWarning",
     "CaptureError",
+    "CompiledInference",
+    "CompiledStep",
+    "FallbackWarning",
     "Recording",
     "ReplayStats",
+    "StepReport",
     "UnsupportedError",
     "capture",
     "capture_inference",
+    "compile_inference",
+    "compile_step",
     "record",
     "replay",
 ]

@@ -74,6 +74,7 @@ class Recording:
     foreign_requests: int = 0  # of other threads meanwhile; they take no part
     foreign_bytes: int = 0
     available: bool = True
+    busy: bool = False  # not available because the thread is recording or replaying already
     marks: list[tuple[str, int]] = field(default_factory=list)
     _handle: int | None = None
 
@@ -81,6 +82,11 @@ class Recording:
     def peak_bytes(self) -> int:
         """Most bytes alive at once, of memory asked for within the record."""
         return _peak(self.requests)
+
+    @property
+    def transient_peak_bytes(self) -> int:
+        """The same, of what was freed again: without state and results that a step leaves behind."""
+        return _peak([r for r in self.requests if r.end != ALIVE])
 
     @property
     def escaping_bytes(self) -> int:
@@ -93,14 +99,12 @@ class Recording:
         if loaded is not None and self._handle is not None:
             self.marks.append((name, loaded.lowtide_record_now(self._handle)))
 
-    def plan(self, *, layout: str = "auto", time_limit: float = 5.0) -> ArenaPlan:
+    def plan(self, *, layout: str = "auto", time_limit: float = 1.5) -> ArenaPlan:
         """Place this record in an arena of least height."""
         return place(self.requests, layout=layout, time_limit=time_limit)
 
 
-def place(
-    requests: Sequence[Request], *, layout: str = "auto", time_limit: float = 5.0
-) -> ArenaPlan:
+def place(requests: Sequence[Request], *, layout: str = "auto", time_limit: float = 1.5) -> ArenaPlan:
     """Offsets for all requests that end; the others escape."""
     placed = [i for i, r in enumerate(requests) if r.end != ALIVE]
     buffers = [(requests[i].start, requests[i].end, requests[i].bytes) for i in placed]
@@ -134,15 +138,23 @@ def _peak(requests: Sequence[Request]) -> int:
 @contextmanager
 def record() -> Iterator[Recording]:
     """Record this thread's CPU requests; complete when the block ends, even by an exception."""
+    with record_if_free() as recording:
+        if recording.busy:
+            raise RuntimeError("this thread is recording or replaying already")
+        yield recording
+
+
+@contextmanager
+def record_if_free() -> Iterator[Recording]:
+    """As `record`, but with a recording that is not `available` if the thread is in one already."""
     recording = Recording()
     loaded = library()
-    if loaded is None:
+    handle = None if loaded is None else loaded.lowtide_record_begin()
+    if loaded is None or handle is None:
         recording.available = False
+        recording.busy = loaded is not None
         yield recording
         return
-    handle = loaded.lowtide_record_begin()
-    if handle is None:
-        raise RuntimeError("this thread is recording or replaying already")
     recording._handle = handle
     try:
         yield recording

@@ -71,6 +71,10 @@ def explain(error: BaseException) -> CaptureError | None:
         return CaptureError(f"node {node}{where}: what it gives depends on values, not on shapes")
     if kind in ("GuardOnDataDependentSymNode", "PendingUnbackedSymbolNotFound"):
         return CaptureError(f"the step branches on a value or takes a shape from one{where}: {first_line}")
+    if isinstance(error, RuntimeError) and "use_reentrant=True" in first_line:
+        return UnsupportedError(
+            f"a reentrant checkpoint{where} runs a backward pass of its own; pass use_reentrant=False"
+        )
     if isinstance(error, AssertionError) and "fake" in first_line.lower():
         return CaptureError(f"tensors of another fake mode in the step{where}: {first_line}")
     return None

@@ -38,6 +38,7 @@ class ReplayStats:
     escape_peak_bytes: int = 0
     arena_bytes: int = 0
     available: bool = True
+    busy: bool = False  # not available because the thread is recording or replaying already
 
     @property
     def diverged(self) -> bool:
@@ -71,15 +72,24 @@ class PlacedPlan:
 
     @contextmanager
     def replay(self) -> Iterator[ReplayStats]:
+        """Raises RuntimeError if the thread is recording or replaying already."""
+        with self.replay_if_free() as stats:
+            if stats.busy:
+                raise RuntimeError("this thread is recording or replaying already")
+            yield stats
+
+    @contextmanager
+    def replay_if_free(self) -> Iterator[ReplayStats]:
+        """As `replay`, but with stats that are not `available` where there can be no replay."""
         stats = ReplayStats(arena_bytes=self.plan.arena_bytes)
-        loaded = library()
-        if loaded is None or self.handle is None:
+        loaded, session = library(), None
+        if loaded is not None and self.handle is not None:
+            session = loaded.lowtide_replay_begin(self.handle, self.arena.handle)
+            stats.busy = session is None
+        if loaded is None or session is None:
             stats.available = False
             yield stats
             return
-        session = loaded.lowtide_replay_begin(self.handle, self.arena.handle)
-        if session is None:
-            raise RuntimeError("this thread is recording or replaying already")
         try:
             yield stats
         finally:

@@ -14,6 +14,7 @@ activations in place, as eager does. Tracing itself uses fake tensors: no memory
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ from lowtide.torch.inputs import (
     loss_of,
 )
 from lowtide.torch.optimizers import Groups, ShadowOptimizer, check_parameters
+from lowtide.torch.recipe import Gradients, OnGradients, Recipe, accumulate, separate
 from lowtide.torch.recurrent import traceable_recurrence
 from lowtide.torch.refusals import (
     explain,
@@ -46,9 +48,7 @@ from lowtide.torch.refusals import (
     refuse_operators,
     refuse_unsupported,
 )
-
-# Called between backward and update with parameter name -> gradient; returns what replaces them.
-OnGradients = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
+from lowtide.torch.signature import register_dataclasses
 
 
 @dataclass
@@ -56,7 +56,8 @@ class TracedStep:
     """A step as an FX graph, with what each of its inputs and outputs is.
 
     module: run it under no_grad; its placeholders are `placeholders`, in order, and its outputs a tuple:
-      the loss first (for training), then the leaves of the model's result, if they were asked for.
+      the loss first (for training), then the leaves of the model's result, if they were asked for, then
+      the gradients named in `gradients`.
     placeholders: their names are the tensors' names in the Graph, so that `placeholders` maps FX inputs
       to lowtide tensors. A lowtide node has the name of its FX node; see lowtide.torch.reader for the FX
       nodes without one and for the constraints on reordering.
@@ -65,6 +66,7 @@ class TracedStep:
     result_spec: rebuilds the model's result from the outputs after the loss; None if not asked for.
     unused: names of trainable parameters without a gradient, which the step leaves alone.
     groups: the optimizer's param groups as traced; options that are numbers are baked into the module.
+    gradients: for a recipe without updates, the names of the parameters whose gradients are returned.
     """
 
     module: torch.fx.GraphModule
@@ -74,6 +76,7 @@ class TracedStep:
     result_spec: pytree.TreeSpec | None = None
     unused: list[str] = field(default_factory=list)
     groups: Groups = field(default_factory=list)
+    gradients: list[str] = field(default_factory=list)
 
     def arguments(
         self,
@@ -99,6 +102,7 @@ def trace_step(
     live_hyperparameters: Sequence[str] = (),
     return_result: bool = False,
     on_gradients: OnGradients | None = None,
+    recipe: Recipe | None = None,
 ) -> TracedStep:
     """Trace forward, loss, backward and the optimizer's update in place as one FX graph.
 
@@ -108,42 +112,74 @@ def trace_step(
     live_hyperparameters: options of the param groups, such as 'lr', that enter as placeholders of one
       float64, so that a scheduler may change them; the others are constants of the trace.
     return_result: the model's result (a tree of tensors) is returned beside the loss.
-    on_gradients: traced between backward and update, for clipping or communication.
+    on_gradients: traced between backward and update, for communication: parameter name -> gradient in,
+      what replaces them out. recipe: micro-batches, autocast, clipping and so on.
 
     Raises CaptureError; UnsupportedError, a kind of it, for what would run but differ from eager.
     """
+    recipe = recipe or Recipe()
     refuse_unsupported(model)
-    check_batch(loss_fn, example_batch)
+    for micro_batch in recipe.split(example_batch)[0]:
+        check_batch(loss_fn, micro_batch)
     inputs = StepInputs(model, Twins(fake_mode()))
     trainable = inputs.trainable()
     check_parameters(optimizer, {id(p): n for n, p in inputs.parameters.items() if p.requires_grad})
-    shadow = ShadowOptimizer(optimizer, inputs.twins, live_hyperparameters)
-    inputs.add_state(shadow.state)
-    inputs.add_hyperparameters(shadow.groups)
+    shadow = None
+    if recipe.updates:
+        shadow = ShadowOptimizer(optimizer, inputs.twins, live_hyperparameters)
+        inputs.add_state(shadow.state)
+        inputs.add_hyperparameters(shadow.groups)
     form = inputs.add_batch(example_batch)
     trace = _Trace(model, inputs, device)
     unused: list[str] = []
     result_spec: list[pytree.TreeSpec] = []
+    returned: list[str] = []
+
+    def forward_and_backward(
+        traced: Tensors, batch: Any, scale: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Any, Gradients]:
+        # The backward pass too runs with the traced tensors in place: a checkpoint calls modules again.
+        with trace.model_with(traced):
+            with trace.phase("forward"), torch.enable_grad():
+                with recipe.forward_context(trace.forward_device):
+                    loss, result = loss_of(model, loss_fn, batch)
+                loss = recipe.share(loss)
+                root = loss if scale is None else loss * scale
+            with trace.phase("backward"):
+                leaves = [traced[twin] for twin in trainable.values()]
+                found = torch.autograd.grad(root, leaves, allow_unused=True)
+        gradients = {n: g for n, g in zip(trainable, found, strict=True) if g is not None}
+        return loss.detach(), _detached(result) if return_result else None, gradients
 
     def body(traced: Tensors) -> list[Any]:
-        with trace.forward(traced), torch.enable_grad():
-            loss, result = loss_of(model, loss_fn, form.rebuild(traced))
+        batches, scale = recipe.split(form.rebuild(traced))
+        losses, results, gradients = [], [], Gradients()
+        for batch in batches:
+            loss, result, more = forward_and_backward(traced, batch, scale)
+            losses.append(loss)
+            results.append(result)
+            with trace.phase("backward"):
+                gradients = accumulate(gradients, more)
+        unused[:] = [name for name in trainable if name not in gradients]
         with trace.phase("backward"):
-            found = torch.autograd.grad(
-                loss, [traced[twin] for twin in trainable.values()], allow_unused=True
-            )
-            gradients = {n: g for n, g in zip(trainable, found, strict=True) if g is not None}
-            unused[:] = [name for name in trainable if name not in gradients]
             if on_gradients is not None:
                 gradients = on_gradients(gradients)
-        with trace.phase("optimizer"):
-            by_twin = {trainable[name]: gradient for name, gradient in gradients.items()}
-            shadow.update(traced, by_twin, _with_traced(shadow.state, traced))
-        outputs = [loss.detach()]
+            if recipe.clips or not recipe.updates:
+                gradients = separate(gradients)
+            if recipe.clips:
+                recipe.clip(list(gradients.values()))
+        if shadow is not None:
+            with trace.phase("optimizer"):
+                by_twin = {trainable[name]: gradient for name, gradient in gradients.items()}
+                shadow.update(traced, by_twin, _with_traced(shadow.state, traced))
+        outputs = [functools.reduce(torch.add, losses)]
         if return_result:
-            leaves, spec = pytree.tree_flatten(result)
+            leaves, spec = flatten_result(results[0] if len(results) == 1 else results)
             result_spec[:] = [spec]
-            outputs += [x.detach() if isinstance(x, torch.Tensor) else x for x in leaves]
+            outputs += leaves
+        if not recipe.updates:
+            returned[:] = gradients
+            outputs += gradients.values()
         return outputs
 
     module = trace.run(body)
@@ -157,7 +193,8 @@ def trace_step(
         form,
         result_spec[0] if result_spec else None,
         unused,
-        shadow.groups,
+        shadow.groups if shadow is not None else [],
+        returned,
     )
 
 
@@ -172,8 +209,9 @@ def trace_inference(
     result_spec: list[pytree.TreeSpec] = []
 
     def body(traced: Tensors) -> list[Any]:
-        with trace.forward(traced), torch.no_grad():
-            leaves, spec = pytree.tree_flatten(call_model(model, form.rebuild(traced)))
+        with trace.model_with(traced), trace.phase("forward"), torch.no_grad():
+            result = call_model(model, form.rebuild(traced))
+            leaves, spec = flatten_result(result)
         result_spec[:] = [spec]
         return leaves
 
@@ -210,18 +248,24 @@ class _Trace:
         refuse_leaked_tensors(module, {**self.inputs.parameters, **self.inputs.buffers})
         return module
 
+    @property
+    def forward_device(self) -> torch.device:
+        """Where the forward pass is traced, for autocast."""
+        first = next(iter(self.inputs.placeholders), None)
+        return first.tensor.device if first is not None else torch.device("cpu")
+
     @contextmanager
-    def forward(self, traced: Tensors) -> Iterator[None]:
-        """The forward phase, with the traced tensors in the model's place."""
+    def model_with(self, traced: Tensors) -> Iterator[None]:
+        """The traced tensors in the model's place."""
         tensors = self.inputs.module_tensors(traced)
         given = dict(tensors)
+        with (
+            dropout_as_on(self.device),
+            _reparametrize_module(self.model, tensors, tie_weights=True),
+            traceable_recurrence(self.model),
+        ):
+            yield
         with self.phase("forward"):
-            with (
-                dropout_as_on(self.device),
-                _reparametrize_module(self.model, tensors, tie_weights=True),
-                traceable_recurrence(self.model),
-            ):
-                yield
             for name, tensor in given.items():
                 _write_back(name, tensor, tensors[name])
 
@@ -253,6 +297,24 @@ def _write_back(name: str, tensor: torch.Tensor, now: torch.Tensor | None) -> No
         raise UnsupportedError(f"buffer {name!r} is replaced by one of another shape in the step")
     with torch.no_grad():
         tensor.copy_(now)
+
+
+def flatten_result(result: Any) -> tuple[list[Any], pytree.TreeSpec]:
+    """Leaves that are tensors or plain values; raises UnsupportedError for an object in between."""
+    register_dataclasses(result)
+    leaves, spec = pytree.tree_flatten(result)
+    for leaf in leaves:
+        if not isinstance(leaf, (torch.Tensor, int, float, complex, str, bytes, bool, type(None))):
+            raise UnsupportedError(
+                f"the model returns a {type(leaf).__name__}: tensors must stand in tuples, lists, dicts or "
+                "dataclasses"
+            )
+    return leaves, spec
+
+
+def _detached(result: Any) -> Any:
+    register_dataclasses(result)
+    return pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, result)
 
 
 def _with_traced(state: Any, traced: Tensors) -> dict[torch.Tensor, dict[str, Any]]:

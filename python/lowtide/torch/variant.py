@@ -1,0 +1,302 @@
+"""One plan's way from a traced program to a replayed one; a compiled step keeps one for each shape.
+
+    profile -> record -> replay          (with the arena)
+    profile -> order                     (without)
+
+Every stage runs the user's real step once; nothing runs twice, and no state is copied:
+ * profile: program order, node by node; gives workspaces and times. Then the order is planned.
+ * record: the planned order; gives every request with its lifetime. Then the record is placed.
+ * replay: the planned order at the planned addresses, from then on.
+A plan from the cache starts at replay. A replay that keeps diverging is recorded again, twice, and then
+given up: the order stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+import lowtide
+from lowtide.torch import plancache
+from lowtide.torch.arena import Arena, library
+from lowtide.torch.binding import Binding
+from lowtide.torch.profile import Profile, graph_to_plan, run_profiled
+from lowtide.torch.program import Program
+from lowtide.torch.reader import CapturedStep, read_graph
+from lowtide.torch.record import Recording, record_if_free
+from lowtide.torch.replay import PlacedPlan, ReplayStats
+from lowtide.torch.report import StepReport
+from lowtide.torch.trace import TracedStep
+
+DIVERGED_IN_A_ROW = 3  # before a plan is recorded again
+RECORDINGS = 3  # before the arena is given up
+
+
+class FallbackWarning(UserWarning):
+    """A step runs without a part of its plan: slower or larger than planned, and correct."""
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """What to plan with. memory_limit: bytes the step may use beside weights, state and batch."""
+
+    order: str = "auto"
+    layout: str = "auto"
+    time_limit: float = 1.5
+    memory_limit: int | None = None
+    use_arena: bool = True
+    use_cache: bool = True
+    name: str = "step"
+
+
+class Variant:
+    """A program for one shape, and how far it has got."""
+
+    def __init__(
+        self,
+        traced: TracedStep,
+        binding: Binding,
+        settings: PlanSettings,
+        arena: Arena,
+        report: StepReport,
+    ) -> None:
+        self.traced = traced
+        self.binding = binding
+        self.settings = settings
+        self.arena = arena
+        self.report = report
+        self.use_arena = settings.use_arena and _is_on_cpu(traced) and library() is not None
+        with self.timed("read"):
+            self.captured: CapturedStep = read_graph(traced, settings.name)
+        self.graph = self.captured.graph
+        self.profile = Profile()
+        self.plan: lowtide.Plan | None = None
+        self.program: Program | None = None
+        self.placed: PlacedPlan | None = None
+        self._diverged_in_a_row = 0
+        self._recordings = 0
+        report.nodes = self.graph.num_nodes
+        self._enter("profile")
+        self._key = plancache.key_of(
+            traced.module, settings.order, settings.layout, self.use_arena, torch.get_num_threads()
+        )
+        if settings.use_cache:
+            with self.timed("cache"):
+                self._load()
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def run(self, leaves: list[Any], finish: Callable[[Any], Any]) -> Any:
+        """One step on a batch's leaves; `finish` gets the outputs, and its memory is planned too."""
+        tensors = self.binding.tensors(leaves)
+        stage = self.report.stage
+        if stage == "profile":
+            return self._run_profiled(tensors, finish)
+        if stage == "record":
+            return self._run_recorded(tensors, finish)
+        if stage == "replay":
+            return self._run_replayed(tensors, finish)
+        return finish(self._call(tensors))
+
+    def _call(self, tensors: list[Any]) -> Any:
+        assert self.program is not None
+        with torch.no_grad(), torch._C._DisableAutocast():
+            return self.program.call(tensors)
+
+    def _run_profiled(self, tensors: list[Any], finish: Callable[[Any], Any]) -> Any:
+        with torch._C._DisableAutocast():
+            outputs, self.profile = run_profiled(self.traced.module, tensors)
+        self.report.program_peak_bytes = self.profile.peak_bytes
+        del tensors
+        result = finish(outputs)
+        self._order(self.profile)
+        if self.use_arena:
+            self._enter("record")
+        else:
+            self._enter("order")
+            self._save()
+        return result
+
+    def _run_recorded(self, tensors: list[Any], finish: Callable[[Any], Any]) -> Any:
+        with record_if_free() as recording:
+            result = finish(self._call(tensors))
+        if recording.available:
+            self._place(recording)
+        return result
+
+    def _run_replayed(self, tensors: list[Any], finish: Callable[[Any], Any]) -> Any:
+        assert self.placed is not None
+        with self.placed.replay_if_free() as stats:
+            result = finish(self._call(tensors))
+        if stats.available:
+            self._note(stats)
+        return result
+
+    # -- planning --------------------------------------------------------------------------------
+
+    def _order(self, profile: Profile) -> None:
+        with self.timed("order"):
+            self.graph = graph_to_plan(self.captured, profile)
+            self.plan = self._planned(self.settings.order)
+            self.program = Program.of(self.traced.module, self.plan.schedule)
+        self.report.order_status = self.plan.order_status
+        self.report.peak_lower_bound_bytes = self.plan.peak_lower_bound_bytes
+        self.report.planned_peak_bytes = self.plan.peak_bytes
+        self._check_limit(self.plan)
+
+    def _planned(self, order: str) -> lowtide.Plan:
+        return lowtide.plan(self.graph, order=order, time_limit=self.settings.time_limit, reuse=True)
+
+    def preview(self) -> lowtide.Plan:
+        """A plan before anything ran: without workspaces."""
+        self.graph = graph_to_plan(self.captured, Profile())
+        with self.timed("order"):
+            plan = self._planned(self.settings.order)
+        self._check_limit(plan)
+        return plan
+
+    def _check_limit(self, plan: lowtide.Plan) -> None:
+        limit = self.settings.memory_limit
+        if limit is None or plan.peak_bytes <= limit:
+            return
+        least = plan.peak_lower_bound_bytes
+        if least > limit:
+            raise ValueError(
+                f"memory_limit: no order of this step runs in {limit} bytes; it takes at least {least}"
+            )
+        warnings.warn(
+            f"memory_limit: the best order found takes {plan.peak_bytes} bytes, the limit is {limit} "
+            f"(at least {least} are needed)",
+            FallbackWarning,
+            stacklevel=2,
+        )
+
+    def _place(self, recording: Recording) -> None:
+        """Place the record; if it came out above program order's, run that instead, and record anew."""
+        self.report.planned_peak_bytes = recording.peak_bytes
+        program_peak = self.profile.peak_bytes
+        worse = program_peak is not None and recording.peak_bytes > program_peak * 1.001
+        if worse and self.plan is not None and self.plan.peak_bytes < self.plan.program_peak_bytes:
+            self.plan = self._planned("given")
+            self.program = Program.of(self.traced.module, self.plan.schedule)
+            return
+        with self.timed("place"):
+            plan = recording.plan(layout=self.settings.layout, time_limit=self.settings.time_limit)
+            self.placed = PlacedPlan(plan, self.arena)
+        self._recordings += 1
+        self._diverged_in_a_row = 0
+        self._show_placed()
+        self._enter("replay" if self.placed.handle is not None else "order")
+        self._save()
+
+    def _show_placed(self) -> None:
+        assert self.placed is not None
+        self.report.arena_bytes = self.placed.plan.arena_bytes
+        self.report.planned_bytes = self.placed.plan.planned_bytes
+        self.report.planned_peak_bytes = self.placed.plan.peak_bytes
+
+    def _note(self, stats: ReplayStats) -> None:
+        report = self.report
+        report.replayed_steps += 1
+        report.requests, report.hits, report.misses = stats.requests, stats.hits, stats.misses
+        report.escaped, report.conflicts = stats.escaped, stats.conflicts
+        report.measured_bytes = stats.measured_bytes
+        if not stats.diverged:
+            self._diverged_in_a_row = 0
+            return
+        report.diverged += 1
+        self._diverged_in_a_row += 1
+        if self._recordings == 0:
+            self._distrust_cache()
+        elif self._diverged_in_a_row >= DIVERGED_IN_A_ROW:
+            self._record_again()
+
+    def _record_again(self) -> None:
+        self.placed = None
+        if self._recordings < RECORDINGS:
+            self._enter("record")
+            return
+        self._enter("order", "its requests differ from step to step")
+        warnings.warn(
+            f"{self.settings.name}: the step's memory requests differ from step to step; it runs in planned "
+            "order without the arena",
+            FallbackWarning,
+            stacklevel=2,
+        )
+
+    # -- the cache -------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        found = plancache.load(self._key)
+        names = {node.name for node in self.graph.nodes}
+        if found is None or set(found.schedule) != names or self.use_arena != (found.arena is not None):
+            return
+        self.report.from_cache = True
+        self.profile = found.profile
+        self.report.program_peak_bytes = found.profile.peak_bytes
+        self.report.planned_peak_bytes = found.peak_bytes
+        self.report.peak_lower_bound_bytes = found.peak_lower_bound_bytes
+        self.report.order_status = found.order_status
+        self.program = Program.of(self.traced.module, found.schedule)
+        if found.arena is not None:
+            self.placed = PlacedPlan(found.arena, self.arena)
+            self._show_placed()
+        self._enter("order" if found.arena is None else "replay")
+
+    def _save(self) -> None:
+        if not self.settings.use_cache or self.plan is None or self.program is None:
+            return
+        plancache.save(
+            self._key,
+            plancache.CachedPlan(
+                schedule=self.program.schedule,
+                profile=self.profile,
+                arena=None if self.placed is None else self.placed.plan,
+                peak_bytes=self.plan.peak_bytes,
+                peak_lower_bound_bytes=self.plan.peak_lower_bound_bytes,
+                order_status=self.plan.order_status,
+            ),
+        )
+
+    def _distrust_cache(self) -> None:
+        plancache.forget(self._key)
+        self.report.from_cache = False
+        self.placed = None
+        self._enter("profile")
+
+    # -- telling ---------------------------------------------------------------------------------
+
+    def _enter(self, stage: str, reason: str | None = None) -> None:
+        self.report.stage, self.report.reason = stage, reason
+
+    @contextlib.contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        with timed(self.report, self.settings.name, what):
+            yield
+
+
+@contextlib.contextmanager
+def timed(report: StepReport, name: str, what: str) -> Iterator[None]:
+    """Adds to the report's first-use times; on a terminal, shows what is going on."""
+    terminal = sys.stderr.isatty()
+    if terminal:
+        print(f"\rlowtide: {name}: {what} ...\033[K", end="", file=sys.stderr, flush=True)
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds = time.perf_counter() - start
+        report.first_use_seconds[what] = report.first_use_seconds.get(what, 0.0) + seconds
+        if terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _is_on_cpu(traced: TracedStep) -> bool:
+    return all(p.tensor.device.type == "cpu" for p in traced.placeholders)
