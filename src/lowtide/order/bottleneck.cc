@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "lowtide/order/down_set_cut.h"
 #include "lowtide/order/walk.h"
@@ -56,6 +57,28 @@ std::vector<Bytes> needs_as_numbered(const CoreProblem& core) {
   return needs;
 }
 
+// What each node needs when the one that grows the live bytes least runs first.
+std::vector<Bytes> needs_by_growth(const CoreProblem& core, Meter* meter) {
+  Walk walk(core, Direction::kForward);
+  std::vector<Bytes> needs(core.need.size(), kMaxBytes);
+  while (!walk.is_complete() && !meter->stopped()) {
+    std::pair<Bytes, int> least = {kMaxBytes, -1};
+    for (int v : walk.ready()) least = std::min(least, {walk.growth(v), v});
+    meter->spend(1 + static_cast<std::int64_t>(walk.ready().size()));
+    needs[static_cast<std::size_t>(least.second)] = walk.cost(least.second);
+    walk.step(least.second);
+  }
+  return needs;
+}
+
+// An upper bound on each node's bound: the least it needs in two legal orders.
+std::vector<Bytes> least_needs(const CoreProblem& core, Meter* meter) {
+  std::vector<Bytes> needs = needs_as_numbered(core);
+  const std::vector<Bytes> others = needs_by_growth(core, meter);
+  for (std::size_t v = 0; v < needs.size(); ++v) needs[v] = std::min(needs[v], others[v]);
+  return needs;
+}
+
 }  // namespace
 
 Bytes live_bytes(const CoreProblem& core, const std::vector<char>& in_set) {
@@ -70,8 +93,8 @@ Bytes live_bytes(const CoreProblem& core, const std::vector<char>& in_set) {
   return live;
 }
 
-Bottleneck find_bottleneck(const CoreProblem& core, Meter* meter) {
-  const auto needs = needs_as_numbered(core);
+Bottleneck find_bottleneck(const CoreProblem& core, int most_flows, Meter* meter) {
+  const auto needs = least_needs(core, meter);
   std::vector<int> by_need(needs.size());
   std::iota(by_need.begin(), by_need.end(), 0);
   std::stable_sort(by_need.begin(), by_need.end(), [&](int a, int b) {
@@ -79,7 +102,8 @@ Bottleneck find_bottleneck(const CoreProblem& core, Meter* meter) {
   });
   Bottleneck best;
   for (int v : by_need) {
-    if (needs[static_cast<std::size_t>(v)] <= best.bound || meter->stopped()) break;
+    if (needs[static_cast<std::size_t>(v)] <= best.bound || most_flows-- == 0 || meter->stopped())
+      break;
     Bottleneck found = bound_of(core, v, meter);
     if (meter->stopped()) break;  // its flow may not have finished
     if (found.bound > best.bound) best = std::move(found);

@@ -17,6 +17,8 @@ struct Bottleneck {
 
 // Few flows, by what the nodes need in their given order (see analysis/lower_bounds.h). If the
 // meter stops it, the largest so far; node -1 if none was done.
-Bottleneck find_bottleneck(const CoreProblem& core, Meter* meter);
+// `most_flows` bounds the work where any large bound will do; then the result may not be the
+// largest.
+Bottleneck find_bottleneck(const CoreProblem& core, int most_flows, Meter* meter);
 
 }  // namespace lowtide

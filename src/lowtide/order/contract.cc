@@ -1,6 +1,7 @@
 #include "lowtide/order/contract.h"
 
 #include <algorithm>
+#include <queue>
 
 namespace lowtide {
 namespace {
@@ -156,17 +157,25 @@ class Contractor {
     (this->*forward)(v).clear();
   }
 
-  // The surviving nodes, renumbered in a topological order (merges can break the old one).
+  // The surviving nodes, renumbered topologically and near to program order (merges can break the
+  // old numbers).
   CoreProblem survivors() {
+    const auto first = [&](int v) { return core_.run[static_cast<std::size_t>(v)].front(); };
+    const auto later = [&](int a, int b) { return first(a) > first(b); };
+    std::priority_queue<int, std::vector<int>, decltype(later)> ready(later);
     std::vector<int> waits(core_.need.size(), 0);
-    std::vector<int> order;
     for (int v = 0; v < core_.num_nodes(); ++v) {
       waits[static_cast<std::size_t>(v)] = static_cast<int>(predecessors(v).size());
-      if (!is_gone(v) && predecessors(v).empty()) order.push_back(v);
+      if (!is_gone(v) && predecessors(v).empty()) ready.push(v);
     }
-    for (std::size_t i = 0; i < order.size(); ++i)
-      for (int s : successors(order[i]))
-        if (--waits[static_cast<std::size_t>(s)] == 0) order.push_back(s);
+    std::vector<int> order;
+    while (!ready.empty()) {
+      const int v = ready.top();
+      ready.pop();
+      order.push_back(v);
+      for (int s : successors(v))
+        if (--waits[static_cast<std::size_t>(s)] == 0) ready.push(s);
+    }
     std::vector<int> renamed(core_.need.size(), -1);
     for (std::size_t i = 0; i < order.size(); ++i)
       renamed[static_cast<std::size_t>(order[i])] = static_cast<int>(i);

@@ -50,6 +50,7 @@ class Fitter {
 
  private:
   static constexpr int kMaxDepth = 40;
+  static constexpr int kMostFlows = 24;
 
   static Direction other(Direction direction) {
     return direction == Direction::kForward ? Direction::kBackward : Direction::kForward;
@@ -72,7 +73,7 @@ class Fitter {
 
   // Run the bottleneck right after its cheapest down-set: an order of the two halves, if both fit.
   FitResult divide(const CoreProblem& piece, int depth) {
-    const Bottleneck bottleneck = find_bottleneck(piece, meter_);
+    const Bottleneck bottleneck = find_bottleneck(piece, kMostFlows, meter_);
     if (bottleneck.node < 0) return {};
     if (bottleneck.bound > budget_) return {Answer::kNo, {}};
     std::vector<char> first(piece.need.size());
