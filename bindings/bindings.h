@@ -8,5 +8,6 @@ namespace lowtide::python {
 void bind_graph(nanobind::module_& module);
 void bind_plan(nanobind::module_& module);
 void bind_layout(nanobind::module_& module);
+void bind_report(nanobind::module_& module);
 
 }  // namespace lowtide::python

@@ -18,4 +18,5 @@ NB_MODULE(_core, module) {
   lowtide::python::bind_graph(module);
   lowtide::python::bind_plan(module);
   lowtide::python::bind_layout(module);
+  lowtide::python::bind_report(module);
 }

@@ -8,16 +8,14 @@
 #include <tuple>
 
 #include "bindings.h"
+#include "bound_plan.h"
 #include "convert.h"
 #include "interruptible.h"
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
-#include "lowtide/io/file.h"
 #include "lowtide/io/plan_json.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/order/solvers.h"
-#include "lowtide/planner/planner.h"
-#include "lowtide/report/html.h"
 #include "lowtide/verify/simulator.h"
 #include "lowtide/verify/verifier.h"
 
@@ -26,15 +24,6 @@ using namespace nb::literals;
 
 namespace lowtide::python {
 namespace {
-
-// A plan with its graph, so that it can speak in names; times are 0 for a plan that was loaded.
-struct BoundPlan {
-  nb::object graph_object;
-  PlanOutcome outcome;
-
-  const Graph& graph() const { return nb::cast<const Graph&>(graph_object); }
-  const Plan& plan() const { return outcome.plan; }
-};
 
 BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string& order,
                    const std::string& layout, nb::handle alignment, int threads, std::uint64_t seed,
@@ -111,6 +100,13 @@ std::vector<std::tuple<std::string, std::string, bool, std::string>> solver_rows
   return rows;
 }
 
+// A method that lowtide.notebook implements; imported only when it is called.
+auto in_notebook(const char* function) {
+  return [function](nb::handle self) -> nb::object {
+    return nb::module_::import_("lowtide.notebook").attr(function)(self);
+  };
+}
+
 template <auto Member>
 auto plan_field() {
   return [](const BoundPlan& bound) { return bound.outcome.plan.*Member; };
@@ -152,7 +148,13 @@ void bind_plan(nb::module_& module) {
           "to_json",
           [](const BoundPlan& bound) { return format_plan(bound.graph(), bound.plan()); },
           "the lowtide-plan JSON text")
-      .def("__repr__", &repr);
+      .def("__repr__", &repr)
+      .def("_repr_html_", in_notebook("summary_html"), nb::sig("def _repr_html_(self) -> str"),
+           "a summary with the memory curve, for Jupyter")
+      .def("show", in_notebook("show"), nb::sig("def show(self) -> object"),
+           "the whole report: as the value of a notebook cell, else in a browser")
+      .def("to_dataframe", in_notebook("to_dataframe"), nb::sig("def to_dataframe(self) -> object"),
+           "a pandas.DataFrame with a row for each planned tensor; needs pandas");
   module.def(
       "plan", &run_plan, "graph"_a, nb::kw_only(), "time_limit"_a = 60.0, "order"_a = "auto",
       "layout"_a = "auto", "alignment"_a = 64, "threads"_a = 1, "seed"_a = 0,
@@ -177,16 +179,6 @@ void bind_plan(nb::module_& module) {
              "Every violation of the plan, a line each, by code that shares nothing with the "
              "solvers; [] if it is "
              "right.");
-  module.def(
-      "report",
-      [](const Graph& graph, const BoundPlan& bound, const nb::object& path) {
-        if (&graph != &bound.graph()) throw InputError("report", "the plan is of another graph");
-        const std::string file = nb::cast<std::string>(nb::str(path));
-        write_file_atomically(file, html_report(graph, bound.plan()));
-      },
-      "graph"_a, "plan"_a, "path"_a,
-      nb::sig("def report(graph: Graph, plan: Plan, path: str | os.PathLike[str]) -> None"),
-      "Write a self-contained HTML page about the plan.");
   module.def("solvers", &solver_rows, "(kind, name, exact, summary) of every solver");
 }
 

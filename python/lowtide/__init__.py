@@ -30,6 +30,7 @@ from lowtide._core import (
     load_plan,
     plan,
     report,
+    report_html,
     save_graph,
     save_plan,
     solvers,
@@ -37,7 +38,7 @@ from lowtide._core import (
 )
 
 if TYPE_CHECKING:
-    from lowtide import torch
+    from lowtide import notebook, snapshot, torch
 
 __all__ = [
     "Graph",
@@ -51,11 +52,14 @@ __all__ = [
     "load",
     "load_graph",
     "load_plan",
+    "notebook",
     "plan",
     "report",
+    "report_html",
     "save",
     "save_graph",
     "save_plan",
+    "snapshot",
     "solvers",
     "torch",
     "verify",
@@ -78,6 +82,6 @@ def save(value: Graph | Plan, path: str | os.PathLike[str]) -> None:
 
 
 def __getattr__(name: str) -> object:
-    if name == "torch":
-        return importlib.import_module("lowtide.torch")
+    if name in ("torch", "snapshot", "notebook"):
+        return importlib.import_module(f"lowtide.{name}")
     raise AttributeError(f"module 'lowtide' has no attribute {name!r}")
