@@ -10,6 +10,8 @@ from torch.utils import _pytree as pytree
 import lowtide.torch as lt
 from lowtide.torch.inputs import loss_of
 
+torch.set_num_threads(1)  # small models: on a busy machine two threads mostly wait for each other
+
 
 def assert_same(mine, theirs, what=""):
     mine, theirs = pytree.tree_leaves(mine), pytree.tree_leaves(theirs)

@@ -307,7 +307,7 @@ def flatten_result(result: Any) -> tuple[list[Any], pytree.TreeSpec]:
         if not isinstance(leaf, (torch.Tensor, int, float, complex, str, bytes, bool, type(None))):
             raise UnsupportedError(
                 f"the model returns a {type(leaf).__name__}: tensors must stand in tuples, lists, dicts or "
-                "dataclasses"
+                "dataclasses (a Hugging Face model's cache goes with config.use_cache=False)"
             )
     return leaves, spec
 
