@@ -3,8 +3,7 @@
 
 #include <random>
 
-#include "lowtide/layout/capacity_search.h"
-#include "lowtide/layout/orders.h"
+#include "lowtide/layout/canonical_search.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/layout_check.h"
 #include "support/brute_force.h"
@@ -15,7 +14,7 @@ namespace {
 
 constexpr std::int64_t kSteps = 2'000'000;
 
-LayoutProblem random_problem(std::uint64_t seed, bool aligned) {
+LayoutProblem random_problem(std::uint64_t seed, bool aligned, bool fixed = false) {
   std::mt19937_64 random(seed);
   LayoutProblem problem;
   const std::size_t count = random() % 8;
@@ -24,6 +23,7 @@ LayoutProblem random_problem(std::uint64_t seed, bool aligned) {
     Buffer buffer{.lifetime = {lower, lower + static_cast<Step>(random() % 5)},
                   .size = static_cast<Bytes>(random() % 10)};
     if (aligned) buffer.alignment = Bytes{1} << (random() % 3);
+    if (fixed && random() % 4 == 0) buffer.fixed_offset = static_cast<Bytes>(random() % 12);
     problem.buffers.push_back(buffer);
   }
   return problem;
@@ -52,7 +52,8 @@ void cut(std::mt19937_64& random, Interval time, Bytes height, int pieces, Layou
 TEST(LayoutSolvers, AgreeWithBruteForce) {
   for (std::uint64_t seed = 0; seed < testing::cases(400, 20'000); ++seed) {
     const bool aligned = seed % 2 == 1;
-    LayoutProblem problem = random_problem(seed, aligned);
+    LayoutProblem problem = random_problem(seed, aligned, seed % 5 == 4);
+    if (fixed_conflict(problem)) continue;
     const Bytes optimum = testing::optimal_height(problem);
     for (const LayoutSolver& solver : layout_solvers()) {
       problem.capacity.reset();
@@ -85,23 +86,50 @@ TEST(LayoutSolvers, AgreeWithBruteForce) {
   }
 }
 
-// One order alone decides every capacity, whatever the order.
-TEST(CapacitySearch, DecidesWithEveryOrder) {
-  for (std::uint64_t seed = 0; seed < testing::cases(400, 20'000); ++seed) {
-    const LayoutProblem problem = random_problem(seed, seed % 2 == 1);
+std::vector<int> shuffled(int count, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<int> order(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) order[static_cast<std::size_t>(i)] = i;
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  return order;
+}
+
+// Does a layout of that height exist? Asked of one ranking alone.
+bool decided(const LayoutProblem& problem, Bytes capacity, std::uint64_t seed, bool propagate) {
+  using enum CanonicalSearch::Outcome;
+  const Instances instances = make_instances(problem);
+  Layout layout;
+  for (const Buffer& buffer : problem.buffers)
+    layout.offsets.push_back(buffer.fixed_offset.value_or(0));
+  for (const Instance& instance : instances.parts) {
+    CanonicalSearch search(instance);
+    Meter meter{Limits()};
+    const auto order = shuffled(instance.num_buffers(), seed);
+    const auto outcome = search.run(order, capacity / instances.unit, propagate, &meter);
+    EXPECT_NE(outcome, kStopped);
+    if (outcome == kExhausted) return false;
+    for (std::size_t b = 0; b < instance.id.size(); ++b)
+      layout.offsets[instance.id[b]] = search.offsets()[b] * instances.unit;
+  }
+  layout.height = height_of(problem, layout.offsets);
+  EXPECT_LE(layout.height, capacity);
+  EXPECT_EQ(layout_error(problem, layout), "");
+  return true;
+}
+
+// One ranking alone decides every capacity, whatever the ranking.
+TEST(CanonicalSearch, DecidesWithEveryRanking) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1500, 60'000); ++seed) {
+    const LayoutProblem problem = random_problem(seed, seed % 2 == 1, seed % 3 == 2);
+    if (fixed_conflict(problem)) continue;
     const Bytes optimum = testing::optimal_height(problem);
-    const Sections sections = make_sections(problem);
-    const CapacityProblem searched(problem, sections);
-    for (std::uint64_t blend = 0; blend < 3; ++blend) {
-      Meter meter{Limits()};
-      const auto order = blended_order(problem, sections, seed + blend);
-      const auto yes = search_capacity(searched, optimum, order, &meter);
-      ASSERT_EQ(yes.fits, Fits::kYes) << seed;
-      ASSERT_EQ(layout_error(problem, yes.layout), "") << seed;
-      ASSERT_EQ(search_capacity(searched, optimum - 1, order, &meter).fits,
-                optimum > 0 ? Fits::kNo : Fits::kYes)
-          << seed;
+    for (const bool propagate : {false, true}) {
+      EXPECT_TRUE(decided(problem, optimum, seed, propagate)) << seed << propagate;
+      if (optimum > 0) {
+        EXPECT_FALSE(decided(problem, optimum - 1, seed, propagate)) << seed << propagate;
+      }
     }
+    if (HasFailure()) return;
   }
 }
 

@@ -1,158 +1,148 @@
 #include "lowtide/layout/exact.h"
 
 #include <algorithm>
-#include <array>
-#include <numeric>
 
-#include "lowtide/layout/capacity_search.h"
-#include "lowtide/layout/orders.h"
-#include "lowtide/layout/sections.h"
+#include "lowtide/layout/instance.h"
+#include "lowtide/layout/ranking.h"
+#include "lowtide/layout/restarts.h"
 
 namespace lowtide {
 namespace {
 
-constexpr std::int64_t kFirstEffort = 100'000;
-constexpr int kBlends = 12;
-constexpr std::int64_t kMostPairs = 20'000'000;
-// How far between bound and incumbent the questions are asked, lowest first.
-constexpr std::array kFractions = {0.0, 0.125, 0.25, 0.5, 0.75};
+using Outcome = CanonicalSearch::Outcome;
 
-bool is_searchable(const LayoutProblem& problem, const Sections& sections) {
-  std::vector<std::int64_t> alive(static_cast<std::size_t>(sections.count) + 1, 0);
-  for (BufferId b : problem.buffers.ids()) {
-    if (problem.buffers[b].fixed_offset) return false;
-    if (sections.of[b].empty()) continue;
-    ++alive[static_cast<std::size_t>(sections.of[b].first)];
-    --alive[static_cast<std::size_t>(sections.of[b].last) + 1];
-  }
-  std::int64_t pairs = 0;
-  std::int64_t now = 0;
-  for (std::int64_t change : alive) pairs += now += change;
-  return pairs <= kMostPairs;
-}
+constexpr std::size_t kMaxBuffers = 20'000;
+constexpr std::int64_t kMaxMemberships = 30'000'000;
 
-// All heights are multiples of it: every offset is a sum of sizes, or one rounded up to an
-// alignment.
-Bytes unit_of(const LayoutProblem& problem) {
-  Bytes unit = 0;
-  for (const Buffer& buffer : problem.buffers) {
-    unit = std::gcd(unit, buffer.size);
-    if (buffer.alignment > 1) unit = std::gcd(unit, buffer.alignment);
-  }
-  return std::max<Bytes>(unit, 1);
-}
-
-using enum BufferKey;
-// By start solves what packs like bricks; breadth and area what has a few dominant buffers. No
-// order is good for all: each alone solves four to eight of MiniMalloc's 11 instances in a second.
-constexpr std::array<std::array<BufferKey, 3>, 7> kOrders = {{
-    {kBreadth, kLifetime, kArea},
-    {kStart, kSize, kLifetime},
-    {kArea, kBreadth, kLifetime},
-    {kBreadth, kArea, kLifetime},
-    {kLifetime, kArea, kBreadth},
-    {kBreadth, kStart, kSize},
-    {kLifetime, kBreadth, kSize},
-}};
-
-class ExactLayout {
+// One part between its bound and its best height, in units.
+class Part {
  public:
-  ExactLayout(const LayoutProblem& problem, const Sections& sections, Solution<Layout> start,
-              const Limits& limits)
-      : problem_(problem),
-        sections_(sections),
-        searched_(problem, sections),
-        unit_(unit_of(problem)),
-        solution_(std::move(start)),
-        meter_(limits),
-        seed_(limits.seed()) {
-    for (const auto& keys : kOrders)
-      orders_.push_back(sorted_buffers(problem, sections, {keys.begin(), keys.end()}));
+  Part(const Instance& instance, const Layout& incumbent, Bytes unit)
+      : instance_(instance), restarts_(instance), bound_(instance.max_load) {
+    for (BufferId b : instance.id) offsets_.push_back(incumbent.offsets[b] / unit);
+    height_ = height_of(offsets_);
   }
 
-  Solution<Layout> run() { return problem_.capacity ? within_capacity() : minimised(); }
+  Bytes height() const { return height_; }
+  Bytes bound() const { return bound_; }
+  const std::vector<Bytes>& offsets() const { return offsets_; }
+  const Instance& instance() const { return instance_; }
+
+  // One round of narrowing; nothing below `target` is wanted.
+  void narrow(Bytes target, int round, Meter* meter) {
+    const std::int64_t nodes = std::max<std::int64_t>(256, 2 * instance_.num_buffers())
+                               << std::min(round, 40);
+    const int count = num_plain_rankings();
+    const int first = round * count;
+    ask(std::max(target, bound_), first, count, nodes, meter);
+    // Below the incumbent: first a step, then further down as long as that goes well.
+    while (open(target) && !meter->stopped()) {
+      const Bytes low = std::max(target, bound_);
+      const Bytes before = height_;
+      ask(low + (height_ - 1 - low) / 2, first, count / 2, nodes / 2, meter);
+      if (open(target) && height_ == before) ask(height_ - 1, first, count / 2, nodes / 2, meter);
+      if (height_ == before) break;
+    }
+  }
+  bool open(Bytes target) const { return height_ > std::max(target, bound_); }
 
  private:
-  Solution<Layout> within_capacity() {
-    for (std::int64_t effort = kFirstEffort; !meter_.stopped(); effort *= 2) {
-      add_blended_orders();
-      CapacityResult result = ask(*problem_.capacity, effort);
-      if (result.fits == Fits::kNo) return Solution<Layout>::infeasible(*problem_.capacity + 1);
-      if (result.fits != Fits::kYes) continue;
-      const Bytes height = result.layout.height;
-      return Solution<Layout>::found(std::move(result.layout), height, solution_.bound());
-    }
-    return std::move(solution_);
+  void ask(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) {
+    if (capacity < bound_ || capacity >= height_) return;
+    Answer answer = restarts_.run(capacity, first, count, nodes, meter);
+    if (answer.outcome == Outcome::kExhausted) bound_ = std::max(bound_, capacity + 1);
+    if (answer.outcome != Outcome::kFound) return;
+    offsets_ = std::move(answer.offsets);
+    height_ = height_of(offsets_);
+  }
+  Bytes height_of(const std::vector<Bytes>& offsets) const {
+    Bytes height = 0;
+    for (std::size_t b = 0; b < offsets.size(); ++b)
+      height = std::max(height, offsets[b] + instance_.size[b]);
+    return height;
   }
 
-  Solution<Layout> minimised() {
-    for (std::int64_t effort = kFirstEffort; !done(); effort *= 2) {
-      add_blended_orders();
-      for (double fraction : kFractions) learn(between(fraction), effort);
-      learn(solution_.value() - unit_, effort);
-    }
-    return std::move(solution_);
+  const Instance& instance_;
+  Restarts restarts_;
+  Bytes bound_;
+  Bytes height_ = 0;
+  std::vector<Bytes> offsets_;
+};
+
+// The parts together: the height is the highest part's, and so is the bound.
+class Narrowing {
+ public:
+  Narrowing(const LayoutProblem& problem, const Instances& instances, const Layout& incumbent)
+      : problem_(problem), unit_(instances.unit), best_(incumbent) {
+    for (const Instance& instance : instances.parts)
+      parts_.emplace_back(instance, incumbent, instances.unit);
   }
 
-  bool done() const { return solution_.status() == Status::kOptimal || meter_.stopped(); }
-
-  Bytes between(double fraction) const {
-    const auto span = static_cast<double>(solution_.value() - solution_.bound());
-    return solution_.bound() + static_cast<Bytes>(fraction * span) / unit_ * unit_;
+  Solution<Layout> run(const Limits& limits, int rounds) {
+    Meter meter(limits);
+    for (int round = 0; (rounds == 0 || round < rounds) && !is_settled() && !meter.stopped();
+         ++round)
+      for (Part& part : parts_) {
+        if (meter.stopped() || is_settled()) break;
+        part.narrow(target(), round, &meter);
+        limits.report(height() * unit_, bound() * unit_);
+      }
+    return solution();
   }
 
-  // Each round keeps the fixed orders and draws new ones: a blend that failed with little effort
-  // rarely succeeds with twice as much.
-  void add_blended_orders() {
-    orders_.resize(kOrders.size());
-    for (int i = 0; i < kBlends; ++i)
-      orders_.push_back(blended_order(problem_, sections_, seed_++));
+ private:
+  Bytes height() const {
+    Bytes height = 0;
+    for (const Part& part : parts_) height = std::max(height, part.height());
+    return height;
+  }
+  Bytes bound() const {
+    Bytes bound = 0;
+    for (const Part& part : parts_) bound = std::max(bound, part.bound());
+    return bound;
+  }
+  // The capacity, rounded down to units: no layout ends in between.
+  Bytes target() const {
+    return problem_.capacity ? std::max(bound(), *problem_.capacity / unit_) : bound();
+  }
+  bool is_settled() const {
+    if (problem_.capacity && bound() * unit_ > *problem_.capacity) return true;
+    return height() <= target();
   }
 
-  void learn(Bytes capacity, std::int64_t effort) {
-    if (done() || capacity >= solution_.value() || capacity < solution_.bound()) return;
-    CapacityResult result = ask(capacity, effort);
-    if (result.fits == Fits::kNo)
-      solution_.raise_bound(std::min(solution_.value(), (capacity / unit_ + 1) * unit_));
-    if (result.fits == Fits::kYes) {
-      const Bytes height = result.layout.height;
-      solution_.improve(
-          Solution<Layout>::found(std::move(result.layout), height, solution_.bound()));
-    }
-    meter_.limits().report(solution_.value(), solution_.bound());
-  }
-
-  CapacityResult ask(Bytes capacity, std::int64_t effort) {
-    for (const auto& order : orders_) {
-      Meter part(meter_.rest().with_steps(effort));
-      CapacityResult result = search_capacity(searched_, capacity, order, &part);
-      meter_.spend(part.used());
-      if (result.fits != Fits::kUnknown || meter_.stopped()) return result;
-    }
-    return {};
+  Solution<Layout> solution() {
+    for (const Part& part : parts_)
+      for (std::size_t b = 0; b < part.offsets().size(); ++b)
+        best_.offsets[part.instance().id[b]] = part.offsets()[b] * unit_;
+    best_.height = height_of(problem_, best_.offsets);
+    const Bytes proved = std::max(bound() * unit_, lower_bound(problem_));
+    if (problem_.capacity && proved > *problem_.capacity)
+      return Solution<Layout>::infeasible(proved);
+    if (problem_.capacity && best_.height > *problem_.capacity)
+      return Solution<Layout>::unknown(proved);
+    const Bytes height = best_.height;
+    return Solution<Layout>::found(std::move(best_), height, proved);
   }
 
   const LayoutProblem& problem_;
-  const Sections& sections_;
-  CapacityProblem searched_;
   Bytes unit_;
-  Solution<Layout> solution_;
-  Meter meter_;
-  std::vector<std::vector<BufferId>> orders_;
-  std::uint64_t seed_;
+  std::vector<Part> parts_;
+  Layout best_;
 };
 
 }  // namespace
 
-Solution<Layout> exact_layout(const LayoutProblem& problem, Solution<Layout> start,
-                              const Limits& limits) {
-  const bool answered = start.status() == Status::kOptimal ||
-                        start.status() == Status::kInfeasible ||
-                        (problem.capacity && start.has_value());
-  if (answered) return start;
-  const Sections sections = make_sections(problem);
-  if (!is_searchable(problem, sections)) return start;
-  return ExactLayout(problem, sections, std::move(start), limits).run();
+bool is_exact_size(const LayoutProblem& problem) {
+  if (problem.buffers.size() > kMaxBuffers) return false;
+  std::int64_t memberships = 0;
+  for (const SectionRange& range : make_sections(problem).of) memberships += range.size();
+  return memberships <= kMaxMemberships;
+}
+
+Solution<Layout> exact_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits,
+                              int rounds) {
+  const Instances instances = make_instances(problem);
+  return Narrowing(problem, instances, incumbent).run(limits, rounds);
 }
 
 }  // namespace lowtide

@@ -1,10 +1,18 @@
-// The exact layout: heuristics first, then capacity searches until value and bound meet.
+// The exact solver: least height with a proof, or a proof that a capacity is too small.
 //
-// Run times of one search are heavy-tailed in the order of the candidates, so each question ("at
-// most C bytes?") goes to several orders in turn, with effort that doubles from round to round; the
-// first that finishes, either way, answers. Without a capacity the questions are: the bound itself
-// (a yes is the proof), a few heights up to the incumbent, and one unit below it (a no is the
-// proof). The search is not monotone in the capacity, so a plain bisection would miss answers.
+// Time is cut where no buffer lives, and each part is narrowed on its own between what is proved
+// (at first the load) and what was found:
+//
+//   at the bound        a layout there ends it; exhausting the search raises the bound
+//   below the incumbent any layout is progress; exhausting the search proves the incumbent
+//   in between          by bisection, for long descents
+//
+// in rounds of doubling node limits. The search is not monotone: a lower capacity is often easier,
+// for it prunes more, so no capacity is given up before the limits end, and a run that was stopped
+// proves nothing. Only the parts that stand above what is proved of all are worth work.
+//
+// Anytime: starts from an incumbent, keeps the best. Deterministic under a step budget, whatever
+// the number of threads. One step is one node of the search.
 #pragma once
 
 #include "lowtide/base/limits.h"
@@ -13,9 +21,13 @@
 
 namespace lowtide {
 
-// Improves `start`, the best heuristic's answer. Instances with fixed offsets, or too large for
-// lists of all buffers that meet, are returned as they are.
-Solution<Layout> exact_layout(const LayoutProblem& problem, Solution<Layout> start,
-                              const Limits& limits);
+// `incumbent`: a valid layout to improve on. With problem.capacity it stops at the first layout
+// within it. `rounds`: how often limits are doubled at most; 0 without end.
+Solution<Layout> exact_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits,
+                              int rounds = 0);
+
+// Is the problem of a size for exact_layout? Its cost per node grows with the buffers, its memory
+// with the sections they live in.
+bool is_exact_size(const LayoutProblem& problem);
 
 }  // namespace lowtide

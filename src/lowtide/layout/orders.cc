@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <random>
-#include <utility>
 
 namespace lowtide {
 namespace {
@@ -82,40 +79,6 @@ std::vector<BufferId> sorted_buffers(const LayoutProblem& problem, const Section
   std::vector<BufferId> order;
   order.reserve(entries.size());
   for (const Entry& entry : entries) order.push_back(entry.buffer);
-  return order;
-}
-
-std::vector<BufferId> blended_order(const LayoutProblem& problem, const Sections& sections,
-                                    std::uint64_t seed) {
-  std::mt19937_64 engine(seed);
-  // Not std::uniform_real_distribution: it differs between standard libraries.
-  const auto draw = [&](std::uint64_t count) { return static_cast<double>(engine() % count); };
-  const double breadth_weight = 8 * draw(3);
-  const double sections_weight = draw(3) / 2;
-  const double steps_weight = draw(3) / 2;
-  const double size_weight = draw(3) / 2;
-  const double start_weight = 8 * draw(2);
-  const double noise = draw(3);
-
-  const RangeMaximum busiest(live_bytes(problem, sections));
-  const auto load = static_cast<double>(std::max<Bytes>(1, busiest.over({0, sections.count - 1})));
-  std::vector<std::pair<double, BufferId>> scored;
-  scored.reserve(problem.buffers.size());
-  for (BufferId b : problem.buffers.ids()) {
-    const Buffer& buffer = problem.buffers[b];
-    const SectionRange range = sections.of[b];
-    const double score =
-        breadth_weight * static_cast<double>(busiest.over(range)) / load +
-        sections_weight * std::log1p(static_cast<double>(std::max(0, range.size()))) +
-        steps_weight * std::log1p(static_cast<double>(buffer.lifetime.length())) +
-        size_weight * std::log1p(static_cast<double>(buffer.size)) -
-        start_weight * range.first / std::max(1, sections.count) + noise * draw(1024) / 1024;
-    scored.emplace_back(-score, b);
-  }
-  std::sort(scored.begin(), scored.end());
-  std::vector<BufferId> order;
-  order.reserve(scored.size());
-  for (const auto& [score, b] : scored) order.push_back(b);
   return order;
 }
 

@@ -1,7 +1,6 @@
 // In which order buffers are looked at: the lever of every layout heuristic.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "lowtide/layout/sections.h"
@@ -20,11 +19,5 @@ enum class BufferKey {
 // Sorted by the keys in turn, ties by id. O(n log n).
 std::vector<BufferId> sorted_buffers(const LayoutProblem& problem, const Sections& sections,
                                      const std::vector<BufferKey>& keys);
-
-// A blend of breadth, lifetime, size and start with weights and a little noise drawn from `seed`:
-// restarts need orders that differ, and which blend suits an instance cannot be told beforehand.
-// Deterministic.
-std::vector<BufferId> blended_order(const LayoutProblem& problem, const Sections& sections,
-                                    std::uint64_t seed);
 
 }  // namespace lowtide

@@ -7,7 +7,7 @@ namespace lowtide {
 Sections make_sections(const LayoutProblem& problem) {
   std::vector<Step> starts;
   for (const Buffer& buffer : problem.buffers)
-    if (!buffer.lifetime.empty() && buffer.size > 0) starts.push_back(buffer.lifetime.lower);
+    if (buffer.takes_room()) starts.push_back(buffer.lifetime.lower);
   std::sort(starts.begin(), starts.end());
   starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
 
@@ -15,7 +15,7 @@ Sections make_sections(const LayoutProblem& problem) {
   sections.count = static_cast<int>(starts.size());
   for (const Buffer& buffer : problem.buffers) {
     SectionRange range;
-    if (!buffer.lifetime.empty() && buffer.size > 0) {
+    if (buffer.takes_room()) {
       const auto first = std::lower_bound(starts.begin(), starts.end(), buffer.lifetime.lower);
       const auto end = std::lower_bound(first, starts.end(), buffer.lifetime.upper);
       range = {static_cast<int>(first - starts.begin()),

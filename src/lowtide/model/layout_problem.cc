@@ -27,7 +27,7 @@ Bytes load(const LayoutProblem& problem) {
 Bytes lower_bound(const LayoutProblem& problem) {
   Bytes bound = load(problem);
   for (const Buffer& buffer : problem.buffers)
-    if (buffer.fixed_offset && !buffer.lifetime.empty())
+    if (buffer.fixed_offset && buffer.takes_room())
       bound = std::max(bound, *buffer.fixed_offset + buffer.size);
   return bound;
 }
@@ -35,7 +35,7 @@ Bytes lower_bound(const LayoutProblem& problem) {
 Bytes height_of(const LayoutProblem& problem, const IdVector<BufferId, Bytes>& offsets) {
   Bytes height = 0;
   for (BufferId b : problem.buffers.ids())
-    if (!problem.buffers[b].lifetime.empty())
+    if (problem.buffers[b].takes_room())
       height = std::max(height, offsets[b] + problem.buffers[b].size);
   return height;
 }

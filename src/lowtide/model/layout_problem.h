@@ -13,9 +13,11 @@ namespace lowtide {
 
 struct Buffer {
   Interval lifetime;                       // half-open, in steps; empty: takes no room
-  Bytes size = 0;                          // >= 0
+  Bytes size = 0;                          // >= 0; 0: takes no room
   Bytes alignment = 1;                     // the offset is a multiple of it; >= 1
   std::optional<Bytes> fixed_offset = {};  // given, not to be chosen
+
+  bool takes_room() const { return size > 0 && !lifetime.empty(); }
 };
 
 struct LayoutProblem {
@@ -37,7 +39,7 @@ Bytes load(const LayoutProblem& problem);
 // The load, and the ends of buffers with a fixed offset: no layout is lower.
 Bytes lower_bound(const LayoutProblem& problem);
 
-// max of offset + size over the buffers that are ever alive.
+// max of offset + size over the buffers that take room.
 Bytes height_of(const LayoutProblem& problem, const IdVector<BufferId, Bytes>& offsets);
 
 }  // namespace lowtide

@@ -57,7 +57,7 @@ Bytes optimal_peak(const OrderProblem& problem) {
 Bytes optimal_height(const LayoutProblem& problem) {
   std::vector<BufferId> order;
   for (BufferId b : problem.buffers.ids())
-    if (!problem.buffers[b].lifetime.empty()) order.push_back(b);
+    if (problem.buffers[b].takes_room()) order.push_back(b);
   Bytes best = kMaxBytes;
   do {
     IdVector<BufferId, Bytes> offsets(problem.buffers.size(), -1);

@@ -1,0 +1,46 @@
+#include "lowtide/layout/restarts.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "lowtide/layout/ranking.h"
+
+namespace lowtide {
+
+Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
+                                const Limits& limits) const {
+  Meter meter(limits.with_steps(nodes));
+  CanonicalSearch search(instance_);
+  // Propagation every other time; a ranking meets it at every other visit, for their number is
+  // even and a round of noise shifts by one.
+  const bool propagate = (index + index / num_plain_rankings()) % 2 == 1;
+  Run run;
+  run.answer.outcome =
+      search.run(ranking(instance_, index, limits.seed()), capacity, propagate, &meter);
+  if (run.answer.outcome == CanonicalSearch::Outcome::kFound) run.answer.offsets = search.offsets();
+  run.used = meter.used();
+  return run;
+}
+
+Answer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const {
+  const int width = meter->limits().threads();
+  for (int begin = first; begin < first + count && !meter->stopped(); begin += width) {
+    const int size = std::min(width, first + count - begin);
+    std::vector<Run> runs(static_cast<std::size_t>(size));
+    const Limits limits = meter->rest();
+    const auto run_at = [&](int i) {
+      runs[static_cast<std::size_t>(i)] = run_one(capacity, begin + i, nodes, limits);
+    };
+    std::vector<std::thread> helpers;
+    for (int i = 1; i < size; ++i) helpers.emplace_back(run_at, i);
+    run_at(0);
+    for (std::thread& helper : helpers) helper.join();
+    for (Run& run : runs) {
+      meter->spend(run.used + 1);
+      if (run.answer.outcome != CanonicalSearch::Outcome::kStopped) return std::move(run.answer);
+    }
+  }
+  return {};
+}
+
+}  // namespace lowtide

@@ -1,0 +1,39 @@
+// One question about one instance: is there a layout within this capacity? Asked of the canonical
+// search with many rankings in turn, each with a small number of nodes, then again with twice as
+// many: the heavy tails of single runs become a short one (Luby et al. 1993; Gomes et al. 2000).
+//
+// With several threads runs are done side by side, and the first in sequence that decides is taken,
+// so that the answer does not depend on the number of threads.
+#pragma once
+
+#include <vector>
+
+#include "lowtide/base/limits.h"
+#include "lowtide/layout/canonical_search.h"
+#include "lowtide/layout/instance.h"
+
+namespace lowtide {
+
+struct Answer {
+  CanonicalSearch::Outcome outcome = CanonicalSearch::Outcome::kStopped;
+  std::vector<Bytes> offsets;  // if found, by buffer, in units
+};
+
+class Restarts {
+ public:
+  explicit Restarts(const Instance& instance) : instance_(instance) {}
+
+  // Rankings [first, first + count), each with at most `nodes` nodes. Spends the meter.
+  Answer run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
+
+ private:
+  struct Run {
+    Answer answer;
+    std::int64_t used = 0;
+  };
+  Run run_one(Bytes capacity, int index, std::int64_t nodes, const Limits& limits) const;
+
+  const Instance& instance_;
+};
+
+}  // namespace lowtide
