@@ -66,10 +66,10 @@ void add_nodes(const Graph& graph, OrderedJson* data) {
   Texts ops;
   Texts phases;
   const ModuleLabels modules = module_labels(graph);
-  Columns nodes{"name", "op", "phase", "module", "time_us"};
+  Columns nodes{"name", "op", "phase", "module"};
   for (NodeId v : graph.nodes())
     nodes.add(graph.node_name(v), ops.index(graph.op(v)), phases.index(graph.phase(v)),
-              modules.of_node[v], graph.time_us(v));
+              modules.of_node[v]);
   (*data)["ops"] = ops.list();
   (*data)["phases"] = phases.list();
   (*data)["modules"] = modules.names;

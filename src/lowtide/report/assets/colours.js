@@ -20,6 +20,8 @@ const colours = (() => {
     return new Map(groups.map((group) => [group, cycle[coloured.indexOf(group)] || "--grey"]));
   }
   const phase = (name) => css(meanings.phase.get(name) || "--grey");
+  // Lines of plans: the cycle, without the colours that phases have.
+  const run = (shown) => css(cycle[3 + (model.runs.indexOf(shown) % (cycle.length - 3))]);
 
   function legend(list, entries) {
     list.replaceChildren(...entries.map(([label, shade, kind]) =>
@@ -30,5 +32,5 @@ const colours = (() => {
   }
   const isDark = () => document.documentElement.dataset.theme === "dark" ||
     (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-  return { css, assign, phase, legend, applyTheme, isDark };
+  return { css, assign, phase, run, legend, applyTheme, isDark };
 })();

@@ -8,6 +8,9 @@ const curve = (() => {
   const stepped = libraries.uPlot.paths.stepped({ align: 1 });
   let plot = null;
 
+  // Plans beside the chosen one, as thin lines.
+  const others = () => model.runs.filter((run) => run !== model.program && run !== state.run());
+
   // One point more than steps, so that the last step has its width.
   const held = (values) => [...values, values[values.length - 1]];
 
@@ -65,12 +68,14 @@ const curve = (() => {
   function options(width) {
     const axis = { stroke: () => colours.css("--soft"), grid: { stroke: () => colours.css("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     const list = [{ label: "step" }, series("program order", () => colours.css("--before"), 1.5)];
+    for (const run of others()) list.push(series(run.label, () => colours.run(run), 1));
     if (state.run() !== model.program) {
       list.push(series(state.run().label, () => colours.css("--accent"), 2, () => colours.css("--accent-wash")));
     }
     return {
       width,
       height: HEIGHT,
+      padding: [10, 8, 0, 0], // the plot lies exactly above the address map
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: true } },
       scales: { x: { time: false, range: (u, low, high) => [low, high] }, y: { range: (u, low, high) => [0, Math.max(high * 1.06, 1)] } },
@@ -100,6 +105,7 @@ const curve = (() => {
     }
     const run = state.run();
     const columns = [Float64Array.from({ length: model.steps + 1 }, (_, i) => i), held(model.program.curve)];
+    for (const other of others()) columns.push(held(other.curve));
     if (run !== model.program) columns.push(held(run.curve));
     plot = new libraries.uPlot(options(box.clientWidth), columns, box);
     let pressedAt = 0;
@@ -112,6 +118,7 @@ const curve = (() => {
   }
   function legend() {
     const entries = [["program order", colours.css("--before"), "line"]];
+    for (const run of others()) entries.push([run.label, colours.run(run), "line"]);
     if (state.run() !== model.program) entries.push([state.run().label, colours.css("--accent"), "line"]);
     entries.push(["no order stays below", colours.css("--peak"), "dash"]);
     const phases = new Set(state.run().phases.map(([phase]) => phase || "no phase"));

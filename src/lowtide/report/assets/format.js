@@ -30,7 +30,9 @@ function brief(name, most = 80) {
   return `${name.slice(0, half)}…${name.slice(-half)}`;
 }
 
-const capital = (text) => (/^the /.test(text) ? `T${text.slice(1)}` : text);
+// A run in a sentence: "the plan", "program order", "plan greedy".
+const subject = (label) => (/^(the |program order$)/.test(label) ? label : `plan ${brief(label, 60)}`);
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 // "aten.relu.default" -> "relu": what every name shares tells nothing.
 const briefOp = (op) => brief(op.replace(/^(aten|prims)\./, "").replace(/\.default$/, ""), 60);
 

@@ -24,8 +24,8 @@ const summary = (() => {
     const proven = run.order_status === "optimal" ? "and no order needs less: proven." : `and no order needs less than ${size(run.peak_lower_bound_bytes)}.`;
     const strong = element("strong", {}, size(run.peak_bytes));
     if (run === model.program) return ["In program order this graph peaks at ", strong, `, ${proven}`];
-    if (run.peak_bytes === before) return [`${capital(run.label)} peaks at `, strong, `, as program order does, ${proven}`];
-    return [`${capital(run.label)} peaks at `, strong, `, `, element("strong", {}, `${percent(before - run.peak_bytes, before)} below`), ` program order's ${size(before)}, ${proven}`];
+    if (run.peak_bytes === before) return [`${capital(subject(run.label))} peaks at `, strong, `, as program order does, ${proven}`];
+    return [`${capital(subject(run.label))} peaks at `, strong, `, `, element("strong", {}, `${percent(before - run.peak_bytes, before)} below`), ` program order's ${size(before)}, ${proven}`];
   }
   function facts(run) {
     const before = model.program.peak_bytes;
@@ -71,6 +71,7 @@ const summary = (() => {
 
 function startControls() {
   byId("search").addEventListener("input", (event) => state.set({ query: event.target.value.trim().toLowerCase() }));
+  byId("colour-by").value = state.get("colourBy");
   byId("colour-by").addEventListener("change", (event) => state.set({ colourBy: event.target.value }));
   const savePng = (box, name) => savePicture(graphFile(model.data.graph.name, `${name}.png`), byId(box).querySelector("canvas"), colours.css("--card"));
   byId("curve-png").addEventListener("click", () => savePng("curve", "memory"));

@@ -4,7 +4,7 @@
 
 const map = (() => {
   const HEIGHT = 460;
-  const MARGIN = { left: 78, right: 8, top: 8, bottom: 26 };
+  const MARGIN = { left: 76, right: 8, top: 8, bottom: 26 };
   const MOST_LABELS = 250;
   const box = byId("map");
   const canvas = box.querySelector("canvas");
@@ -299,6 +299,7 @@ const map = (() => {
   function start() {
     takeRun();
     resize();
+    draw(); // at once: an opaque canvas is black until it is drawn
     gestures();
     new ResizeObserver(resize).observe(box);
     surface.addEventListener("pointermove", hover);

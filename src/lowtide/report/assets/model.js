@@ -63,7 +63,9 @@ const model = (() => {
 
 // What the reader has chosen; parts of the page listen for changes by name.
 const state = (() => {
-  const values = { run: model.runs.length - 1, step: 0, colourBy: "role", groupBy: "module", query: "", selected: -1 };
+  // Without phases all tensors play the same part: colour by module then.
+  const hasPhases = model.phases.some((phase) => phase !== "");
+  const values = { run: model.runs.length - 1, step: 0, colourBy: hasPhases ? "role" : "module", groupBy: "module", query: "", selected: -1 };
   const listeners = [];
   return {
     get: (name) => values[name],

@@ -73,11 +73,11 @@ const peak = (() => {
     const proven = run.order_status === "optimal";
     const beyond = {
       forced: "",
-      cut: ` Beyond these, a minimum cut over the nodes that may run before or after it shows that some of their tensors must be there too: ${size(bound)} in all.`,
+      cut: ` Of the nodes that may run before or after it, some tensors must be there too: a minimum cut proves ${size(bound - run.reason.forced_bytes)} more, ${size(bound)} in all.`,
       search: ` Beyond these, a search over orders has proved ${size(bound)}.`,
     }[run.reason.kind];
-    const verdict = proven ? ` ${capital(run.label)} needs exactly that: no order can do better.`
-      : run.peak_bytes > bound ? ` ${capital(run.label)} needs ${size(run.peak_bytes - bound)} (${percent(run.peak_bytes - bound, run.peak_bytes)}) more; whether an order in between exists is not known.` : "";
+    const verdict = proven ? ` ${capital(subject(run.label))} needs exactly that: no order can do better.`
+      : run.peak_bytes > bound ? ` ${capital(subject(run.label))} needs ${size(run.peak_bytes - bound)} (${percent(run.peak_bytes - bound, run.peak_bytes)}) more; whether an order in between exists is not known.` : "";
     return beyond + verdict;
   }
   function drawReason() {

@@ -39,7 +39,7 @@ const remedies = (() => {
     if (updates === 0) return null;
     const before = model.program.peak_bytes;
     return element("div", { class: "card" }, element("h3", {}, "Early weight updates"), element("p", {},
-      `Of ${plural(updates, "optimizer node")}, ${count(early)} run before the last backward node in ${run.label}; each frees its gradient as soon as it has run. ` +
+      `Of ${plural(updates, "optimizer node")}, ${count(early)} run before the last backward node in ${subject(run.label)}; each frees its gradient as soon as it has run. ` +
       (hoisted < before ? `Early updates alone take program order from ${size(before)} to ${size(hoisted)}, ${percent(before - hoisted, before)} less.`
         : "Early updates alone do not lower the peak of program order: it lies where no gradient waits.")));
   }
