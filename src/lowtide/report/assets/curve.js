@@ -75,7 +75,7 @@ const curve = (() => {
     return {
       width,
       height: HEIGHT,
-      padding: [10, 8, 0, 0], // the plot lies exactly above the address map
+      padding: [10, 22, 0, 0], // the plot lies exactly above the address map
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: true } },
       scales: { x: { time: false, range: (u, low, high) => [low, high] }, y: { range: (u, low, high) => [0, Math.max(high * 1.06, 1)] } },
