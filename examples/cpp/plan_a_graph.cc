@@ -8,7 +8,8 @@
 #include "lowtide/planner/planner.h"
 
 // Two branches from one input: each makes a large tensor and boils it down to a small one. Written
-// with both large tensors first, they are live together; one branch after the other halves the peak.
+// with both large tensors first, they are live together; one branch after the other halves the
+// peak.
 lowtide::Graph two_branches() {
   lowtide::GraphBuilder builder("two-branches");
   builder.add_tensor({.name = "x", .bytes = 1024, .kind = lowtide::TensorKind::kInput});
@@ -38,5 +39,6 @@ int main() {
     if (plan.offsets[t] != lowtide::kNoOffset)
       std::cout << graph.tensor_name(t) << " at " << plan.offsets[t] << '\n';
   std::cout << "peak " << plan.peak_bytes << " bytes (program order " << outcome.program_peak_bytes
-            << "), " << lowtide::to_string(plan.order_status) << "; arena " << plan.arena_bytes << '\n';
+            << "), " << lowtide::to_string(plan.order_status) << "; arena " << plan.arena_bytes
+            << '\n';
 }

@@ -73,7 +73,8 @@ TEST(Inspect, DrawsAnyGraph) {
     EXPECT_FALSE(inspect_text(graph, make_timeline(graph, program_order_of(graph))).empty());
   }
   const Graph empty = GraphBuilder().build();
-  EXPECT_NE(inspect_text(empty, make_timeline(empty, Schedule())).find("no nodes"), std::string::npos);
+  EXPECT_NE(inspect_text(empty, make_timeline(empty, Schedule())).find("no nodes"),
+            std::string::npos);
   const Graph odd = hostile();
   for (const std::string& line : lines_of(inspect_text(odd, make_timeline(odd, plan_for(odd)))))
     EXPECT_EQ(line.find("evil [\n"), std::string::npos);
