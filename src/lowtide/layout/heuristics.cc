@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lowtide/layout/skyline.h"
+#include "lowtide/layout/stream_fit.h"
 #include "lowtide/model/layout_check.h"
 
 namespace lowtide {
@@ -64,16 +65,15 @@ Layout best_skyline(const LayoutProblem& problem, const Limits& limits) {
   if (has_fixed_offsets(problem))
     return fit_by_keys(problem, {kLifetime, kSize, kLifetime}, Fit::kLowest, limits);
   const Sections sections = make_sections(problem);
-  Meter first_pass{Limits()};
   Meter meter(limits);
-  Layout best;
+  Layout best = stream_fit(problem);
   for (const Keys& keys : skyline_orders()) {
-    const bool is_first = &keys == &skyline_orders().front();
+    if (meter.stopped()) break;
     Layout layout;
-    if (!skyline_layout(problem, sections, sorted_buffers(problem, sections, keys),
-                        is_first ? &first_pass : &meter, &layout))
+    if (!skyline_layout(problem, sections, sorted_buffers(problem, sections, keys), &meter,
+                        &layout))
       break;
-    if (is_first || layout.height < best.height) best = std::move(layout);
+    if (layout.height < best.height) best = std::move(layout);
     if (is_good_enough(problem, best)) break;
   }
   return best;

@@ -17,8 +17,8 @@ Layout stacked(const LayoutProblem& problem);
 Layout fit_by_keys(const LayoutProblem& problem, const std::vector<BufferKey>& keys, Fit fit,
                    const Limits& limits);
 
-// The lowest skyline of several orders, until one is good enough. The first order always runs,
-// n log n whatever the limits say.
+// The lowest skyline of several orders, until one is good enough or the time is up; never worse
+// than stream_fit, which always runs.
 Layout best_skyline(const LayoutProblem& problem, const Limits& limits);
 
 // The best of `layout` and of all fits in turn, until one is good enough or the time is up.
