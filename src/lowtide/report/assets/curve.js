@@ -47,7 +47,8 @@ const curve = (() => {
     const y = u.valToPos(state.run().peak_lower_bound_bytes, "y", true);
     line([bbox.left, y], [bbox.left + bbox.width, y], colours.css("--peak"), [6, 4]);
     const x = u.valToPos(state.get("step") + 0.5, "x", true);
-    if (x >= bbox.left && x <= bbox.left + bbox.width) line([x, bbox.top], [x, bbox.top + bbox.height], colours.css("--ink"), [2, 3]);
+    if (x >= bbox.left && x <= bbox.left + bbox.width)
+      line([x, bbox.top], [x, bbox.top + bbox.height], colours.css("--ink"), [2, 3]);
     ctx.restore();
   }
   function readOut(step) {
@@ -58,7 +59,8 @@ const curve = (() => {
     }
     const v = run.schedule[step];
     const phase = model.phases[model.nodes.phase[v]];
-    byId("curve-readout").textContent = `step ${count(step)} · ${brief(model.nodes.name[v])}${phase ? ` (${phase})` : ""} · ` +
+    byId("curve-readout").textContent =
+      `step ${count(step)} · ${brief(model.nodes.name[v])}${phase ? ` (${phase})` : ""} · ` +
       `${size(run.curve[step])}${run === model.program ? "" : ` · program order ${size(model.program.curve[step])}`}`;
   }
 
@@ -66,11 +68,23 @@ const curve = (() => {
     return { label, stroke: shade, width, paths: stepped, points: { show: false }, fill };
   }
   function options(width) {
-    const axis = { stroke: () => colours.css("--soft"), grid: { stroke: () => colours.css("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    const axis = {
+      stroke: () => colours.css("--soft"),
+      grid: { stroke: () => colours.css("--line"), width: 1 },
+      ticks: { show: false },
+      font: "12px system-ui, sans-serif",
+    };
     const list = [{ label: "step" }, series("program order", () => colours.css("--before"), 1.5)];
     for (const run of others()) list.push(series(run.label, () => colours.run(run), 1));
     if (state.run() !== model.program) {
-      list.push(series(state.run().label, () => colours.css("--accent"), 2, () => colours.css("--accent-wash")));
+      list.push(
+        series(
+          state.run().label,
+          () => colours.css("--accent"),
+          2,
+          () => colours.css("--accent-wash"),
+        ),
+      );
     }
     return {
       width,
@@ -78,11 +92,24 @@ const curve = (() => {
       padding: [10, 22, 0, 0], // the plot lies exactly above the address map
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: true } },
-      scales: { x: { time: false, range: (u, low, high) => [low, high] }, y: { range: (u, low, high) => [0, Math.max(high * 1.06, 1)] } },
+      scales: {
+        x: { time: false, range: (u, low, high) => [low, high] },
+        y: { range: (u, low, high) => [0, Math.max(high * 1.06, 1)] },
+      },
       series: list,
       axes: [
-        { ...axis, size: 28, splits: (u, i, low, high) => stepTicks(low, high, Math.max(2, width / 90)), values: (u, ticks) => ticks.map(count) },
-        { ...axis, size: 76, splits: (u, i, low, high) => byteTicks(low, high, 6), values: (u, ticks) => ticks.map(size) },
+        {
+          ...axis,
+          size: 28,
+          splits: (u, i, low, high) => stepTicks(low, high, Math.max(2, width / 90)),
+          values: (u, ticks) => ticks.map(count),
+        },
+        {
+          ...axis,
+          size: 76,
+          splits: (u, i, low, high) => byteTicks(low, high, 6),
+          values: (u, ticks) => ticks.map(size),
+        },
       ],
       hooks: {
         drawClear: [drawPhases],
@@ -109,10 +136,17 @@ const curve = (() => {
     if (run !== model.program) columns.push(held(run.curve));
     plot = new libraries.uPlot(options(box.clientWidth), columns, box);
     let pressedAt = 0;
-    plot.over.addEventListener("pointerdown", (event) => { pressedAt = event.clientX; });
-    plot.over.addEventListener("click", (event) => { if (Math.abs(event.clientX - pressedAt) < 4) chosenStep(event); });
+    plot.over.addEventListener("pointerdown", (event) => {
+      pressedAt = event.clientX;
+    });
+    plot.over.addEventListener("click", (event) => {
+      if (Math.abs(event.clientX - pressedAt) < 4) chosenStep(event);
+    });
     box.setAttribute("role", "img");
-    box.setAttribute("aria-label", `Memory over ${plural(model.steps, "step")}: ${run.label} peaks at ${size(run.peak_bytes)} in step ${run.peak_step}, program order at ${size(model.program.peak_bytes)}.`);
+    box.setAttribute(
+      "aria-label",
+      `Memory over ${plural(model.steps, "step")}: ${run.label} peaks at ${size(run.peak_bytes)} in step ${run.peak_step}, program order at ${size(model.program.peak_bytes)}.`,
+    );
     readOut(null);
     legend();
   }
@@ -128,9 +162,17 @@ const curve = (() => {
   const redraw = () => plot?.redraw(false);
   function start() {
     build();
-    new ResizeObserver(() => { if (plot && box.clientWidth > 0) plot.setSize({ width: box.clientWidth, height: HEIGHT }); }).observe(box);
+    new ResizeObserver(() => {
+      if (plot && box.clientWidth > 0) plot.setSize({ width: box.clientWidth, height: HEIGHT });
+    }).observe(box);
     state.on(["run"], build);
     state.on(["step"], redraw);
   }
-  return { start, themeChanged: () => { legend(); redraw(); } };
+  return {
+    start,
+    themeChanged: () => {
+      legend();
+      redraw();
+    },
+  };
 })();

@@ -7,7 +7,11 @@ const tip = (() => {
     show(event, lines) {
       box.hidden = lines.length === 0;
       if (box.hidden) return;
-      box.replaceChildren(...lines.map(([label, text]) => element("div", {}, label ? element("span", {}, label) : "", label ? text : element("b", {}, text))));
+      box.replaceChildren(
+        ...lines.map(([label, text]) =>
+          element("div", {}, label ? element("span", {}, label) : "", label ? text : element("b", {}, text)),
+        ),
+      );
       const { width, height } = box.getBoundingClientRect();
       box.style.left = `${Math.max(8, Math.min(event.clientX + 14, innerWidth - width - 8))}px`;
       box.style.top = `${event.clientY + 18 + height > innerHeight ? event.clientY - height - 12 : event.clientY + 18}px`;
@@ -21,19 +25,51 @@ const summary = (() => {
 
   function headline(run) {
     const before = model.program.peak_bytes;
-    const proven = run.order_status === "optimal" ? "and no order needs less: proven." : `and no order needs less than ${size(run.peak_lower_bound_bytes)}.`;
+    const proven =
+      run.order_status === "optimal"
+        ? "and no order needs less: proven."
+        : `and no order needs less than ${size(run.peak_lower_bound_bytes)}.`;
     const strong = element("strong", {}, size(run.peak_bytes));
     if (run === model.program) return ["In program order this graph peaks at ", strong, `, ${proven}`];
-    if (run.peak_bytes === before) return [`${capital(subject(run.label))} peaks at `, strong, `, as program order does, ${proven}`];
-    return [`${capital(subject(run.label))} peaks at `, strong, `, `, element("strong", {}, `${percent(before - run.peak_bytes, before)} below`), ` program order's ${size(before)}, ${proven}`];
+    if (run.peak_bytes === before)
+      return [`${capital(subject(run.label))} peaks at `, strong, `, as program order does, ${proven}`];
+    return [
+      `${capital(subject(run.label))} peaks at `,
+      strong,
+      `, `,
+      element("strong", {}, `${percent(before - run.peak_bytes, before)} below`),
+      ` program order's ${size(before)}, ${proven}`,
+    ];
   }
   function facts(run) {
     const before = model.program.peak_bytes;
     return [
-      ["peak", size(run.peak_bytes), run.order_status === "optimal" ? "proven least over all orders" : gap(run.peak_bytes, run.peak_lower_bound_bytes)],
-      ["program order", size(before), run === model.program ? "shown here" : `${size(before - run.peak_bytes)} saved (${percent(before - run.peak_bytes, before)})`],
-      ["arena", size(run.arena_bytes), run.layout_status === "optimal" ? "proven least for this order" : gap(run.arena_bytes, run.arena_lower_bound_bytes)],
-      ["fragmentation", percent(Math.max(0, wasted(run)), run.arena_bytes), wasted(run) > 0 ? `${size(wasted(run))} above the peak` : "arena = peak"],
+      [
+        "peak",
+        size(run.peak_bytes),
+        run.order_status === "optimal"
+          ? "proven least over all orders"
+          : gap(run.peak_bytes, run.peak_lower_bound_bytes),
+      ],
+      [
+        "program order",
+        size(before),
+        run === model.program
+          ? "shown here"
+          : `${size(before - run.peak_bytes)} saved (${percent(before - run.peak_bytes, before)})`,
+      ],
+      [
+        "arena",
+        size(run.arena_bytes),
+        run.layout_status === "optimal"
+          ? "proven least for this order"
+          : gap(run.arena_bytes, run.arena_lower_bound_bytes),
+      ],
+      [
+        "fragmentation",
+        percent(Math.max(0, wasted(run)), run.arena_bytes),
+        wasted(run) > 0 ? `${size(wasted(run))} above the peak` : "arena = peak",
+      ],
       ["persistent", size(model.data.graph.persistent_bytes), "weights, state, inputs: beside the plan"],
       ["graph", plural(model.data.graph.nodes, "node"), plural(model.data.graph.tensors, "tensor")],
     ];
@@ -41,19 +77,70 @@ const summary = (() => {
   function draw() {
     const run = state.run();
     byId("headline").replaceChildren(...headline(run));
-    byId("facts").replaceChildren(...facts(run).map(([label, value, remark]) =>
-      element("div", {}, element("dt", {}, label), element("dd", {}, element("b", {}, value), element("span", {}, remark)))));
+    byId("facts").replaceChildren(
+      ...facts(run).map(([label, value, remark]) =>
+        element(
+          "div",
+          {},
+          element("dt", {}, label),
+          element("dd", {}, element("b", {}, value), element("span", {}, remark)),
+        ),
+      ),
+    );
   }
   function drawPlans() {
     const least = Math.min(...model.runs.map((run) => run.peak_bytes));
-    const heads = [["plan"], ["peak", "number"], ["against program order", "number"], ["no order below", "number"], ["order"], ["arena", "number"], ["fragmentation", "number"], ["layout"]];
-    peak.rows(byId("plans"), heads, model.runs.map((run, i) => element("tr", {},
-      element("th", { scope: "row" }, element("button", { type: "button", class: "link", onclick: () => { byId("run").value = i; state.set({ run: i, step: run.peak_step }); } }, brief(run.label, 60))),
-      element("td", { class: run.peak_bytes === least ? "number best" : "number" }, size(run.peak_bytes)),
-      element("td", { class: "number" }, i === 0 ? "–" : `−${percent(model.program.peak_bytes - run.peak_bytes, model.program.peak_bytes)}`.replace("−-", "+").replace("−0 %", "same")),
-      element("td", { class: "number" }, size(run.peak_lower_bound_bytes)), element("td", {}, run.order_status === "optimal" ? "proven" : "not proven"),
-      element("td", { class: "number" }, size(run.arena_bytes)), element("td", { class: "number" }, percent(Math.max(0, wasted(run)), run.arena_bytes)),
-      element("td", {}, run.layout_status === "optimal" ? "proven" : "not proven"))));
+    const heads = [
+      ["plan"],
+      ["peak", "number"],
+      ["against program order", "number"],
+      ["no order below", "number"],
+      ["order"],
+      ["arena", "number"],
+      ["fragmentation", "number"],
+      ["layout"],
+    ];
+    peak.rows(
+      byId("plans"),
+      heads,
+      model.runs.map((run, i) =>
+        element(
+          "tr",
+          {},
+          element(
+            "th",
+            { scope: "row" },
+            element(
+              "button",
+              {
+                type: "button",
+                class: "link",
+                onclick: () => {
+                  byId("run").value = i;
+                  state.set({ run: i, step: run.peak_step });
+                },
+              },
+              brief(run.label, 60),
+            ),
+          ),
+          element("td", { class: run.peak_bytes === least ? "number best" : "number" }, size(run.peak_bytes)),
+          element(
+            "td",
+            { class: "number" },
+            i === 0
+              ? "–"
+              : `−${percent(model.program.peak_bytes - run.peak_bytes, model.program.peak_bytes)}`
+                  .replace("−-", "+")
+                  .replace("−0 %", "same"),
+          ),
+          element("td", { class: "number" }, size(run.peak_lower_bound_bytes)),
+          element("td", {}, run.order_status === "optimal" ? "proven" : "not proven"),
+          element("td", { class: "number" }, size(run.arena_bytes)),
+          element("td", { class: "number" }, percent(Math.max(0, wasted(run)), run.arena_bytes)),
+          element("td", {}, run.layout_status === "optimal" ? "proven" : "not proven"),
+        ),
+      ),
+    );
   }
   function start() {
     const { graph } = model.data;
@@ -61,7 +148,9 @@ const summary = (() => {
     byId("title").textContent = brief(graph.name || "(graph without a name)", 200);
     byId("run").append(...model.runs.map((run, i) => element("option", { value: i }, brief(run.label, 40))));
     byId("run").value = state.get("run");
-    byId("run").addEventListener("change", (event) => state.set({ run: Number(event.target.value), step: model.runs[event.target.value].peak_step }));
+    byId("run").addEventListener("change", (event) =>
+      state.set({ run: Number(event.target.value), step: model.runs[event.target.value].peak_step }),
+    );
     state.on(["run"], draw);
     draw();
     drawPlans();
@@ -70,10 +159,17 @@ const summary = (() => {
 })();
 
 function startControls() {
-  byId("search").addEventListener("input", (event) => state.set({ query: event.target.value.trim().toLowerCase() }));
+  byId("search").addEventListener("input", (event) =>
+    state.set({ query: event.target.value.trim().toLowerCase() }),
+  );
   byId("colour-by").value = state.get("colourBy");
   byId("colour-by").addEventListener("change", (event) => state.set({ colourBy: event.target.value }));
-  const savePng = (box, name) => savePicture(graphFile(model.data.graph.name, `${name}.png`), byId(box).querySelector("canvas"), colours.css("--card"));
+  const savePng = (box, name) =>
+    savePicture(
+      graphFile(model.data.graph.name, `${name}.png`),
+      byId(box).querySelector("canvas"),
+      colours.css("--card"),
+    );
   byId("curve-png").addEventListener("click", () => savePng("curve", "memory"));
   byId("map-png").addEventListener("click", () => savePng("map", "addresses"));
   byId("licenses").textContent = byId("license-text").textContent;
@@ -94,11 +190,13 @@ summary.start();
 curve.start();
 map.start();
 // The rest is below the fold: after the first paint.
-requestAnimationFrame(() => setTimeout(() => {
-  peak.start();
-  remedies.start();
-  table.start();
-  startControls();
-  performance.mark("lowtide-ready");
-  document.documentElement.dataset.ready = "true";
-}));
+requestAnimationFrame(() =>
+  setTimeout(() => {
+    peak.start();
+    remedies.start();
+    table.start();
+    startControls();
+    performance.mark("lowtide-ready");
+    document.documentElement.dataset.ready = "true";
+  }),
+);

@@ -30,7 +30,12 @@ const map = (() => {
   function scales() {
     const sx = width() / (view.end - view.first);
     const sy = height() / (view.high - view.low);
-    return { sx, sy, x: (step) => MARGIN.left + (step - view.first) * sx, y: (address) => MARGIN.top + (view.high - address) * sy };
+    return {
+      sx,
+      sy,
+      x: (step) => MARGIN.left + (step - view.first) * sx,
+      y: (address) => MARGIN.top + (view.high - address) * sy,
+    };
   }
 
   // -- drawing ---------------------------------------------------------------------------------------
@@ -51,9 +56,14 @@ const map = (() => {
     }
     context.textAlign = "center";
     context.textBaseline = "top";
-    for (const tick of stepTicks(view.first, view.end, width() / 90)) context.fillText(count(tick), x(tick), HEIGHT - MARGIN.bottom + 8);
+    for (const tick of stepTicks(view.first, view.end, width() / 90))
+      context.fillText(count(tick), x(tick), HEIGHT - MARGIN.bottom + 8);
   }
-  const isVisible = (run, t) => run.upper[t] > view.first && run.lower[t] < view.end && run.offset[t] < view.high && run.offset[t] + bytes[t] > view.low;
+  const isVisible = (run, t) =>
+    run.upper[t] > view.first &&
+    run.lower[t] < view.end &&
+    run.offset[t] < view.high &&
+    run.offset[t] + bytes[t] > view.low;
 
   // Left, top, right, bottom in device pixels of the plot area, cut to it, with a gap to the neighbours
   // where there is room; at least one pixel each way.
@@ -63,12 +73,17 @@ const map = (() => {
     const top = Math.round((view.high - run.offset[t] - bytes[t]) * sy);
     const bottom = Math.round((view.high - run.offset[t]) * sy);
     const gap = Math.round(devicePixelRatio);
-    return [Math.max(0, left), Math.max(0, top), Math.min(raster.width, Math.max(left + 1, right - left > 3 * gap ? right - gap : right)),
-      Math.min(raster.height, Math.max(top + 1, bottom - top > 3 * gap ? bottom - gap : bottom))];
+    return [
+      Math.max(0, left),
+      Math.max(0, top),
+      Math.min(raster.width, Math.max(left + 1, right - left > 3 * gap ? right - gap : right)),
+      Math.min(raster.height, Math.max(top + 1, bottom - top > 3 * gap ? bottom - gap : bottom)),
+    ];
   }
   function fill([left, top, right, bottom], pixel) {
     const { pixels, width: row } = raster;
-    for (let start = top * row; start < bottom * row; start += row) pixels.fill(pixel, start + left, start + right);
+    for (let start = top * row; start < bottom * row; start += row)
+      pixels.fill(pixel, start + left, start + right);
   }
   const DIM = 0x24ffffff; // as a mask on a pixel: 14 % of its opacity
   function drawTensors(run) {
@@ -81,7 +96,8 @@ const map = (() => {
       const box = edges(run, t, sx, sy);
       const found = !hit || hit[t] === 1;
       fill(box, found ? shadeOf[t] : (shadeOf[t] & DIM) >>> 0);
-      if (found && named.length < MOST_LABELS && box[2] - box[0] > 56 * room && box[3] - box[1] > 15 * room) named.push([t, box]);
+      if (found && named.length < MOST_LABELS && box[2] - box[0] > 56 * room && box[3] - box[1] > 15 * room)
+        named.push([t, box]);
     }
     raster.context.putImageData(raster.image, 0, 0);
     context.drawImage(raster.canvas, MARGIN.left, MARGIN.top, width(), height());
@@ -95,7 +111,12 @@ const map = (() => {
     for (const [t, box] of named) {
       const [left, top, right, bottom] = box.map((pixels) => pixels / devicePixelRatio);
       const most = Math.floor((right - left - 9) / 6.2);
-      if (most >= 5) context.fillText(brief(model.tensorName(t), most), MARGIN.left + left + 5, MARGIN.top + (top + bottom) / 2);
+      if (most >= 5)
+        context.fillText(
+          brief(model.tensorName(t), most),
+          MARGIN.left + left + 5,
+          MARGIN.top + (top + bottom) / 2,
+        );
     }
   }
   function drawMarks(run, scale) {
@@ -112,7 +133,8 @@ const map = (() => {
     const top = scale.y(run.arena_bytes);
     const floor = scale.y(run.arena_lower_bound_bytes);
     line(MARGIN.left, top, MARGIN.left + width(), top, colours.css("--ink"), []);
-    if (run.arena_lower_bound_bytes < run.arena_bytes) line(MARGIN.left, floor, MARGIN.left + width(), floor, colours.css("--peak"), [6, 4]);
+    if (run.arena_lower_bound_bytes < run.arena_bytes)
+      line(MARGIN.left, floor, MARGIN.left + width(), floor, colours.css("--peak"), [6, 4]);
     const step = scale.x(state.get("step") + 0.5);
     line(step, MARGIN.top, step, MARGIN.top + height(), colours.css("--ink"), [2, 3]);
     const selected = state.get("selected");
@@ -120,7 +142,12 @@ const map = (() => {
       const [left, up] = [scale.x(run.lower[selected]), scale.y(run.offset[selected] + bytes[selected])];
       context.lineWidth = 3;
       context.strokeStyle = colours.css("--ink");
-      context.strokeRect(left - 1.5, up - 1.5, scale.x(run.upper[selected]) - left + 2, scale.y(run.offset[selected]) - up + 2);
+      context.strokeRect(
+        left - 1.5,
+        up - 1.5,
+        scale.x(run.upper[selected]) - left + 2,
+        scale.y(run.offset[selected]) - up + 2,
+      );
     }
   }
   function draw() {
@@ -147,10 +174,20 @@ const map = (() => {
 
   // -- what is shown ---------------------------------------------------------------------------------
   function newRaster() {
-    const made = element("canvas", { width: Math.max(1, Math.round(width() * devicePixelRatio)), height: Math.round(height() * devicePixelRatio) });
+    const made = element("canvas", {
+      width: Math.max(1, Math.round(width() * devicePixelRatio)),
+      height: Math.round(height() * devicePixelRatio),
+    });
     const made2d = made.getContext("2d");
     const image = made2d.createImageData(made.width, made.height);
-    return { canvas: made, context: made2d, image, pixels: new Uint32Array(image.data.buffer), width: made.width, height: made.height };
+    return {
+      canvas: made,
+      context: made2d,
+      image,
+      pixels: new Uint32Array(image.data.buffer),
+      width: made.width,
+      height: made.height,
+    };
   }
   function resize() {
     raster = newRaster();
@@ -158,7 +195,12 @@ const map = (() => {
     canvas.height = HEIGHT * devicePixelRatio;
     canvas.style.width = `${box.clientWidth}px`;
     canvas.style.height = `${HEIGHT}px`;
-    Object.assign(surface.style, { left: `${MARGIN.left}px`, top: `${MARGIN.top}px`, width: `${width()}px`, height: `${height()}px` });
+    Object.assign(surface.style, {
+      left: `${MARGIN.left}px`,
+      top: `${MARGIN.top}px`,
+      width: `${width()}px`,
+      height: `${height()}px`,
+    });
     redraw();
   }
   function takeRun() {
@@ -189,10 +231,17 @@ const map = (() => {
     const assigned = colours.assign(by);
     const pixelOf = new Map([...new Set(assigned.values())].map((name) => [name, pixel(colours.css(name))]));
     shadeOf = Uint32Array.from(model.allTensors, (t) => pixelOf.get(assigned.get(model.groupings[by](t))));
-    const entries = [...assigned].filter(([, name]) => name !== "--grey").slice(0, 10).map(([group, name]) => [group, colours.css(name)]);
+    const entries = [...assigned]
+      .filter(([, name]) => name !== "--grey")
+      .slice(0, 10)
+      .map(([group, name]) => [group, colours.css(name)]);
     const grey = [...assigned].filter(([, name]) => name === "--grey").map(([group]) => group);
-    if (grey.length > 0) entries.push([grey.length === 1 ? grey[0] : `${grey.length} others`, colours.css("--grey")]);
-    colours.legend(byId("map-legend"), by === "op" ? entries.map(([op, shade]) => [briefOp(op), shade]) : entries);
+    if (grey.length > 0)
+      entries.push([grey.length === 1 ? grey[0] : `${grey.length} others`, colours.css("--grey")]);
+    colours.legend(
+      byId("map-legend"),
+      by === "op" ? entries.map(([op, shade]) => [briefOp(op), shade]) : entries,
+    );
     redraw();
   }
   function search() {
@@ -217,7 +266,12 @@ const map = (() => {
   }
   function zoomBy(factor) {
     const [x, y] = [(view.first + view.end) / 2, (view.low + view.high) / 2];
-    look(x - (x - view.first) * factor, x + (view.end - x) * factor, y - (y - view.low) * factor, y + (view.high - y) * factor);
+    look(
+      x - (x - view.first) * factor,
+      x + (view.end - x) * factor,
+      y - (y - view.low) * factor,
+      y + (view.high - y) * factor,
+    );
   }
   function moveBy(stepsPart, bytesPart) {
     const [steps, address] = [(view.end - view.first) * stepsPart, (view.high - view.low) * bytesPart];
@@ -242,20 +296,24 @@ const map = (() => {
   // addresses can zoom apart; the transform itself means nothing.
   function gestures() {
     let last = libraries.zoomIdentity;
-    const behaviour = libraries.zoom().scaleExtent([1e-12, 1e12]).on("zoom", ({ transform, sourceEvent }) => {
-      const back = (at, was, is) => ((at - is) * last.k) / transform.k + was; // where `at` was before
-      const { sx, sy } = scales();
-      const step = (at) => view.first + back(at, last.x, transform.x) / sx;
-      const address = (at) => view.high - back(at, last.y, transform.y) / sy;
-      const next = [step(0), step(width()), address(height()), address(0)];
-      const zoomed = transform.k !== last.k;
-      last = transform;
-      if (zoomed && sourceEvent?.altKey) next.splice(0, 2, view.first, view.end);
-      if (zoomed && sourceEvent?.shiftKey) next.splice(2, 2, view.low, view.high);
-      look(...next);
-    }).on("end", () => {
-      surface.__zoom = last = libraries.zoomIdentity;
-    });
+    const behaviour = libraries
+      .zoom()
+      .scaleExtent([1e-12, 1e12])
+      .on("zoom", ({ transform, sourceEvent }) => {
+        const back = (at, was, is) => ((at - is) * last.k) / transform.k + was; // where `at` was before
+        const { sx, sy } = scales();
+        const step = (at) => view.first + back(at, last.x, transform.x) / sx;
+        const address = (at) => view.high - back(at, last.y, transform.y) / sy;
+        const next = [step(0), step(width()), address(height()), address(0)];
+        const zoomed = transform.k !== last.k;
+        last = transform;
+        if (zoomed && sourceEvent?.altKey) next.splice(0, 2, view.first, view.end);
+        if (zoomed && sourceEvent?.shiftKey) next.splice(2, 2, view.low, view.high);
+        look(...next);
+      })
+      .on("end", () => {
+        surface.__zoom = last = libraries.zoomIdentity;
+      });
     behaviour.wheelDelta((event) => {
       const delta = event.deltaY || event.deltaX; // Shift turns the wheel sideways
       return -delta * (event.deltaMode === 1 ? 0.05 : event.deltaMode ? 1 : 0.002);
@@ -280,12 +338,27 @@ const map = (() => {
     const lines = [
       ["", brief(model.tensorName(t), 160)],
       ["size", `${size(bytes[t])} (${count(bytes[t])} bytes)`],
-      ["made by", model.tensors.producer[t] < 0 ? "given" : `${brief(model.nodes.name[model.tensors.producer[t]], 60)} · ${briefOp(model.madeBy(t, "op", model.ops, ""))}`],
+      [
+        "made by",
+        model.tensors.producer[t] < 0
+          ? "given"
+          : `${brief(model.nodes.name[model.tensors.producer[t]], 60)} · ${briefOp(model.madeBy(t, "op", model.ops, ""))}`,
+      ],
       ["part", `${model.groupings.role(t)}${module ? ` · ${brief(module, 80)}` : ""}`],
-      ["lives", `steps ${count(run.lower[t])} to ${count(run.upper[t] - 1)} (${count(run.upper[t] - run.lower[t])})`],
+      [
+        "lives",
+        `steps ${count(run.lower[t])} to ${count(run.upper[t] - 1)} (${count(run.upper[t] - run.lower[t])})`,
+      ],
     ];
     if (run.offset[t] >= 0) lines.push(["address", count(run.offset[t])]);
-    if (readers.length > 0) lines.push(["read by", readers.slice(0, 3).map((v) => brief(model.nodes.name[v], 40)).join(", ") + (readers.length > 3 ? ` and ${readers.length - 3} more` : "")]);
+    if (readers.length > 0)
+      lines.push([
+        "read by",
+        readers
+          .slice(0, 3)
+          .map((v) => brief(model.nodes.name[v], 40))
+          .join(", ") + (readers.length > 3 ? ` and ${readers.length - 3} more` : ""),
+      ]);
     return lines;
   }
   function hover(event) {
@@ -295,7 +368,12 @@ const map = (() => {
   }
   function select(t) {
     state.set({ selected: t });
-    byId("selected").textContent = t < 0 ? "" : describe(t).map(([label, text]) => (label ? `${label}: ${text}` : text)).join(" · ");
+    byId("selected").textContent =
+      t < 0
+        ? ""
+        : describe(t)
+            .map(([label, text]) => (label ? `${label}: ${text}` : text))
+            .join(" · ");
     redraw();
   }
   function selectNext(by) {
@@ -307,9 +385,17 @@ const map = (() => {
     showTensor(t);
   }
   const keys = {
-    "+": () => zoomBy(0.8), "=": () => zoomBy(0.8), "-": () => zoomBy(1.25), 0: showAll,
-    ArrowLeft: () => moveBy(-0.12, 0), ArrowRight: () => moveBy(0.12, 0), ArrowUp: () => moveBy(0, 0.12), ArrowDown: () => moveBy(0, -0.12),
-    n: () => selectNext(1), p: () => selectNext(-1), Escape: () => select(-1),
+    "+": () => zoomBy(0.8),
+    "=": () => zoomBy(0.8),
+    "-": () => zoomBy(1.25),
+    0: showAll,
+    ArrowLeft: () => moveBy(-0.12, 0),
+    ArrowRight: () => moveBy(0.12, 0),
+    ArrowUp: () => moveBy(0, 0.12),
+    ArrowDown: () => moveBy(0, -0.12),
+    n: () => selectNext(1),
+    p: () => selectNext(-1),
+    Escape: () => select(-1),
   };
   function start() {
     takeRun();
@@ -330,12 +416,21 @@ const map = (() => {
     byId("zoom-out").addEventListener("click", () => zoomBy(1.6));
     byId("zoom-all").addEventListener("click", showAll);
     byId("zoom-peak").addEventListener("click", showPeak);
-    state.on(["run"], () => { takeRun(); search(); select(-1); });
+    state.on(["run"], () => {
+      takeRun();
+      search();
+      select(-1);
+    });
     state.on(["colourBy"], takeColours);
     state.on(["query"], search);
     state.on(["step"], redraw);
   }
   // Tests and measurements drive the map through these.
-  const probe = { view: () => ({ ...view }), look, drawNow: draw, scales: () => ({ ...scales(), margin: MARGIN }) };
+  const probe = {
+    view: () => ({ ...view }),
+    look,
+    drawNow: draw,
+    scales: () => ({ ...scales(), margin: MARGIN }),
+  };
   return { start, themeChanged: takeColours, select, showTensor, probe };
 })();

@@ -6,7 +6,9 @@ const model = (() => {
   const { nodes, tensors, ops, phases, modules, roles, runs, persistent } = data;
   const numTensors = tensors.bytes.length;
 
-  const tensorName = (t) => tensors.name[t] || (tensors.producer[t] >= 0 && tensors.name[t] === 0 ? nodes.name[tensors.producer[t]] : "");
+  const tensorName = (t) =>
+    tensors.name[t] ||
+    (tensors.producer[t] >= 0 && tensors.name[t] === 0 ? nodes.name[tensors.producer[t]] : "");
   const madeBy = (t, column, texts, otherwise) => {
     const v = tensors.producer[t];
     return v < 0 ? otherwise : texts[nodes[column][v]] || otherwise;
@@ -30,7 +32,9 @@ const model = (() => {
 
   const searchTexts = [];
   for (let t = 0; t < numTensors; ++t) {
-    searchTexts.push([tensorName(t), madeBy(t, "op", ops, ""), madeBy(t, "module", modules, "")].join("\n").toLowerCase());
+    searchTexts.push(
+      [tensorName(t), madeBy(t, "op", ops, ""), madeBy(t, "module", modules, "")].join("\n").toLowerCase(),
+    );
   }
 
   const isLive = (run, t, step) => run.lower[t] <= step && step < run.upper[t];
@@ -57,15 +61,42 @@ const model = (() => {
   const steps = nodes.name.length;
   const program = runs[0];
 
-  return { data, nodes, tensors, persistent, ops, phases, modules, roles, runs, program, steps, numTensors, allTensors,
-    tensorName, madeBy, groupings, isLive, liveAt, grouped, matches };
+  return {
+    data,
+    nodes,
+    tensors,
+    persistent,
+    ops,
+    phases,
+    modules,
+    roles,
+    runs,
+    program,
+    steps,
+    numTensors,
+    allTensors,
+    tensorName,
+    madeBy,
+    groupings,
+    isLive,
+    liveAt,
+    grouped,
+    matches,
+  };
 })();
 
 // What the reader has chosen; parts of the page listen for changes by name.
 const state = (() => {
   // Without phases all tensors play the same part: colour by module then.
   const hasPhases = model.phases.some((phase) => phase !== "");
-  const values = { run: model.runs.length - 1, step: 0, colourBy: hasPhases ? "role" : "module", groupBy: "module", query: "", selected: -1 };
+  const values = {
+    run: model.runs.length - 1,
+    step: 0,
+    colourBy: hasPhases ? "role" : "module",
+    groupBy: "module",
+    query: "",
+    selected: -1,
+  };
   const listeners = [];
   return {
     get: (name) => values[name],

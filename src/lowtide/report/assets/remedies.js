@@ -14,7 +14,8 @@ const remedies = (() => {
       const saved = run.peak_bytes - peakAfter;
       const reached = GOALS.filter((goal) => saved >= goal * run.peak_bytes).length;
       const last = i === holes.length - 1;
-      if (reached > next || (last && saved > 0 && rows.at(-1)?.peakAfter !== peakAfter)) rows.push({ number: i + 1, cost, peakAfter, saved });
+      if (reached > next || (last && saved > 0 && rows.at(-1)?.peakAfter !== peakAfter))
+        rows.push({ number: i + 1, cost, peakAfter, saved });
       next = Math.max(next, reached);
     });
     return rows;
@@ -23,25 +24,70 @@ const remedies = (() => {
     const found = milestones(run, holes);
     const box = element("div", { class: "card" }, element("h3", {}, title), element("p", {}, text));
     if (found.length === 0) {
-      box.append(element("p", { class: "soft" }, "Nothing to gain this way: what is in memory at the peak is in use there, or cannot be had again."));
+      box.append(
+        element(
+          "p",
+          { class: "soft" },
+          "Nothing to gain this way: what is in memory at the peak is in use there, or cannot be had again.",
+        ),
+      );
       return box;
     }
     const table = element("table", {}, element("caption", { class: "hidden" }, title));
-    peak.rows(table, [["peak", "number"], ["saved", "number"], ["tensors", "number"], [costName, "number"]], found.map((row) => element("tr", {},
-      element("td", { class: "number" }, size(row.peakAfter)), element("td", { class: "number" }, percent(row.saved, run.peak_bytes)),
-      element("td", { class: "number" }, count(row.number)), element("td", { class: "number" }, size(row.cost)))));
-    const largest = [...new Set([...holes].map(([t]) => t))].sort((a, b) => model.tensors.bytes[b] - model.tensors.bytes[a]).slice(0, 5);
-    box.append(element("div", { class: "scroll" }, table), element("p", {}, "Largest candidates: ", ...largest.flatMap((t, i) => [i ? ", " : "", peak.tensorButton(t), ` ${size(model.tensors.bytes[t])}`])));
+    peak.rows(
+      table,
+      [
+        ["peak", "number"],
+        ["saved", "number"],
+        ["tensors", "number"],
+        [costName, "number"],
+      ],
+      found.map((row) =>
+        element(
+          "tr",
+          {},
+          element("td", { class: "number" }, size(row.peakAfter)),
+          element("td", { class: "number" }, percent(row.saved, run.peak_bytes)),
+          element("td", { class: "number" }, count(row.number)),
+          element("td", { class: "number" }, size(row.cost)),
+        ),
+      ),
+    );
+    const largest = [...new Set([...holes].map(([t]) => t))]
+      .sort((a, b) => model.tensors.bytes[b] - model.tensors.bytes[a])
+      .slice(0, 5);
+    box.append(
+      element("div", { class: "scroll" }, table),
+      element(
+        "p",
+        {},
+        "Largest candidates: ",
+        ...largest.flatMap((t, i) => [
+          i ? ", " : "",
+          peak.tensorButton(t),
+          ` ${size(model.tensors.bytes[t])}`,
+        ]),
+      ),
+    );
     return box;
   }
   function updatesCard(run) {
     const { updates, early, hoisted_peak_bytes: hoisted } = run.early_updates;
     if (updates === 0) return null;
     const before = model.program.peak_bytes;
-    return element("div", { class: "card" }, element("h3", {}, "Early weight updates"), element("p", {},
-      `Of ${plural(updates, "optimizer node")}, ${count(early)} run before the last backward node in ${subject(run.label)}; each frees its gradient as soon as it has run. ` +
-      (hoisted < before ? `Early updates alone take program order from ${size(before)} to ${size(hoisted)}, ${percent(before - hoisted, before)} less.`
-        : "Early updates alone do not lower the peak of program order: it lies where no gradient waits.")));
+    return element(
+      "div",
+      { class: "card" },
+      element("h3", {}, "Early weight updates"),
+      element(
+        "p",
+        {},
+        `Of ${plural(updates, "optimizer node")}, ${count(early)} run before the last backward node in ${subject(run.label)}; each frees its gradient as soon as it has run. ` +
+          (hoisted < before
+            ? `Early updates alone take program order from ${size(before)} to ${size(hoisted)}, ${percent(before - hoisted, before)} less.`
+            : "Early updates alone do not lower the peak of program order: it lies where no gradient waits."),
+      ),
+    );
   }
   function persistentCard() {
     const sums = new Map();
@@ -51,19 +97,45 @@ const remedies = (() => {
     });
     if (sums.size === 0) return null;
     const parts = [...sums].sort((a, b) => b[1] - a[1]).map(([kind, bytes]) => `${size(bytes)} ${kind}`);
-    return element("div", { class: "card" }, element("h3", {}, "Beside the plan"), element("p", {},
-      `Persistent tensors live all the time, in any order: ${parts.join(", ")}. With the arena the run needs ${size(model.data.graph.persistent_bytes + state.run().arena_bytes)}.`));
+    return element(
+      "div",
+      { class: "card" },
+      element("h3", {}, "Beside the plan"),
+      element(
+        "p",
+        {},
+        `Persistent tensors live all the time, in any order: ${parts.join(", ")}. With the arena the run needs ${size(model.data.graph.persistent_bytes + state.run().arena_bytes)}.`,
+      ),
+    );
   }
   function draw() {
     const run = state.run();
     const cards = [
-      card("Offload", "Copying tensors out while no node touches them, and back before the next use, in this order. Bytes moved count both ways.", run, run.offload, "moved"),
-      card("Recompute", "Dropping tensors and running their producer again right before the next use, where all that it reads is still there and unchanged. The cost is what the repeated nodes read and write.", run, run.recompute, "read and written"),
+      card(
+        "Offload",
+        "Copying tensors out while no node touches them, and back before the next use, in this order. Bytes moved count both ways.",
+        run,
+        run.offload,
+        "moved",
+      ),
+      card(
+        "Recompute",
+        "Dropping tensors and running their producer again right before the next use, where all that it reads is still there and unchanged. The cost is what the repeated nodes read and write.",
+        run,
+        run.recompute,
+        "read and written",
+      ),
       updatesCard(run),
       persistentCard(),
     ];
-    byId("remedies-body").replaceChildren(element("p", { class: "hint" }, "Estimates: holes in tensors' use are emptied one by one, the largest at the peak first, memory counted exactly, the order kept."),
-      element("div", { class: "columns" }, ...cards.filter(Boolean)));
+    byId("remedies-body").replaceChildren(
+      element(
+        "p",
+        { class: "hint" },
+        "Estimates: holes in tensors' use are emptied one by one, the largest at the peak first, memory counted exactly, the order kept.",
+      ),
+      element("div", { class: "columns" }, ...cards.filter(Boolean)),
+    );
   }
   function start() {
     state.on(["run"], draw);
