@@ -4,11 +4,10 @@
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/plans.h"
 #include "lowtide/cli/size_text.h"
-#include "lowtide/cli/verified_plan.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
-#include "lowtide/planner/planner.h"
 #include "lowtide/report/contributors.h"
 
 namespace lowtide::cli {
@@ -52,7 +51,7 @@ int run(const CheckArguments& arguments) {
   if (arguments.max_peak.empty() && arguments.max_arena.empty())
     throw InputError("check", "give a budget: --max-peak SIZE or --max-arena SIZE");
   const Graph graph = load_graph(arguments.graph_path);
-  const Plan checked = arguments.plan_path.empty() ? plan(graph, arguments.options).plan
+  const Plan checked = arguments.plan_path.empty() ? make_plan(graph, arguments.options)
                                                    : load_verified_plan(arguments.plan_path, graph);
   const Bytes beside = arguments.with_persistent ? graph.persistent_bytes() : 0;
   const std::string suffix = arguments.with_persistent ? " with persistent" : "";

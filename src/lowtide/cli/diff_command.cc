@@ -3,10 +3,9 @@
 #include <memory>
 
 #include "lowtide/cli/commands.h"
-#include "lowtide/cli/verified_plan.h"
+#include "lowtide/cli/plans.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
-#include "lowtide/planner/planner.h"
 #include "lowtide/report/diff.h"
 
 namespace lowtide::cli {
@@ -26,9 +25,9 @@ void run(const DiffArguments& arguments) {
   const Graph before = load_graph(are_plans ? arguments.graph_paths.front() : arguments.old_path);
   const Graph after = load_graph(are_plans ? arguments.graph_paths.back() : arguments.new_path);
   const Plan old_plan = are_plans ? load_verified_plan(arguments.old_path, before)
-                                  : plan(before, arguments.options).plan;
+                                  : make_plan(before, arguments.options);
   const Plan new_plan = are_plans ? load_verified_plan(arguments.new_path, after)
-                                  : plan(after, arguments.options).plan;
+                                  : make_plan(after, arguments.options);
   const DiffFormat format = arguments.markdown ? DiffFormat::kMarkdown : DiffFormat::kText;
   std::printf("%s", diff_report({before, old_plan}, {after, new_plan}, format).c_str());
 }

@@ -6,7 +6,7 @@
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
-#include "lowtide/cli/verified_plan.h"
+#include "lowtide/cli/plans.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/report/inspect.h"
 #include "lowtide/verify/simulator.h"

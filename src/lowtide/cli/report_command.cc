@@ -3,11 +3,10 @@
 #include <memory>
 
 #include "lowtide/cli/commands.h"
-#include "lowtide/cli/verified_plan.h"
+#include "lowtide/cli/plans.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
-#include "lowtide/planner/planner.h"
 #include "lowtide/report/html.h"
 #include "lowtide/report/peak_dot.h"
 #include "lowtide/report/svg.h"
@@ -32,7 +31,7 @@ std::vector<Plan> plans_to_show(const Graph& graph, const ReportArguments& argum
   std::vector<Plan> plans;
   for (const std::string& path : arguments.plan_paths)
     plans.push_back(load_verified_plan(path, graph));
-  if (plans.empty()) plans.push_back(plan(graph, arguments.options).plan);
+  if (plans.empty()) plans.push_back(make_plan(graph, arguments.options));
   return plans;
 }
 

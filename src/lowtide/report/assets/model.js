@@ -24,7 +24,7 @@ const model = (() => {
   // Module paths cut to the depth at which a reader can still take in the list.
   const shortModules = (() => {
     const cut = (path, depth) => path.split(".").slice(0, depth).join(".");
-    const most = 24;
+    const most = 64;
     let depth = 1;
     while (depth < 8 && new Set(modules.map((path) => cut(path, depth + 1))).size <= most) depth += 1;
     return modules.map((path) => cut(path, depth));

@@ -57,7 +57,7 @@ const remedies = (() => {
       .sort((a, b) => model.tensors.bytes[b] - model.tensors.bytes[a])
       .slice(0, 5);
     box.append(
-      element("div", { class: "scroll" }, table),
+      element("div", { class: "scroll", tabindex: 0 }, table),
       element(
         "p",
         {},
@@ -71,40 +71,58 @@ const remedies = (() => {
     );
     return box;
   }
-  function updatesCard(run) {
+  function updatesText(run) {
     const { updates, early, hoisted_peak_bytes: hoisted } = run.early_updates;
-    if (updates === 0) return null;
     const before = model.program.peak_bytes;
+    const done =
+      early > 0
+        ? `Of ${plural(updates, "optimizer node")}, ${count(early)} run before the last backward node in ${subject(run.label)}; each frees its gradient as soon as it has run.`
+        : `None of the ${plural(updates, "optimizer node")} runs before the last backward node in ${subject(run.label)}.`;
+    const gain =
+      hoisted < before
+        ? `Early updates alone take program order from ${size(before)} to ${size(hoisted)}, ${percent(before - hoisted, before)} less.`
+        : "Early updates alone do not lower the peak of program order: it lies where no gradient waits.";
+    return `${done} ${gain}`;
+  }
+  function updatesCard(run) {
+    if (run.early_updates.updates === 0) return null;
     return element(
       "div",
       { class: "card" },
       element("h3", {}, "Early weight updates"),
-      element(
-        "p",
-        {},
-        `Of ${plural(updates, "optimizer node")}, ${count(early)} run before the last backward node in ${subject(run.label)}; each frees its gradient as soon as it has run. ` +
-          (hoisted < before
-            ? `Early updates alone take program order from ${size(before)} to ${size(hoisted)}, ${percent(before - hoisted, before)} less.`
-            : "Early updates alone do not lower the peak of program order: it lies where no gradient waits."),
-      ),
+      element("p", {}, updatesText(run)),
     );
   }
-  function persistentCard() {
+  // Memory of common devices, and what their driver and libraries take of it.
+  const DEVICES_GIB = [1, 2, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 141, 192, 288];
+  const GIB = 2 ** 30;
+  const DRIVER_BYTES = 0.7 * GIB;
+
+  function fitText(needed) {
+    const device = DEVICES_GIB.find((gib) => needed + DRIVER_BYTES <= gib * GIB);
+    if (!device) return `No single device of today (up to ${DEVICES_GIB.at(-1)} GiB) holds it.`;
+    const spare = size(device * GIB - needed);
+    return `A device of ${device} GiB holds it, with ${spare} to spare for driver and libraries (at least ${size(DRIVER_BYTES)} is set aside for them here).`;
+  }
+  function fitCard() {
     const sums = new Map();
     model.persistent.bytes.forEach((bytes, i) => {
       const kind = model.persistent.kind[i].replaceAll("_", " ");
       sums.set(kind, (sums.get(kind) || 0) + bytes);
     });
-    if (sums.size === 0) return null;
     const parts = [...sums].sort((a, b) => b[1] - a[1]).map(([kind, bytes]) => `${size(bytes)} ${kind}`);
+    const { arena_bytes: arena } = state.run();
+    const needed = model.data.graph.persistent_bytes + arena;
+    const persistent =
+      parts.length > 0 ? ` Persistent tensors live all the time, in any order: ${parts.join(", ")}.` : "";
     return element(
       "div",
       { class: "card" },
-      element("h3", {}, "Beside the plan"),
+      element("h3", {}, "Will it fit?"),
       element(
         "p",
         {},
-        `Persistent tensors live all the time, in any order: ${parts.join(", ")}. With the arena the run needs ${size(model.data.graph.persistent_bytes + state.run().arena_bytes)}.`,
+        `The run needs ${size(needed)}: an arena of ${size(arena)} and what stands beside it.${persistent} ${fitText(needed)}`,
       ),
     );
   }
@@ -126,7 +144,7 @@ const remedies = (() => {
         "read and written",
       ),
       updatesCard(run),
-      persistentCard(),
+      fitCard(),
     ];
     byId("remedies-body").replaceChildren(
       element(
