@@ -16,7 +16,7 @@ from models import TiedTransformer, cnn, image_batch, mlp, token_batch, token_lo
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("lowtide.torch")
 from lowtide.torch import arena as arena_module  # noqa: E402
-from lowtide.torch.record import ALIVE, NO_PLACE, Request, place  # noqa: E402
+from lowtide.torch.record import ALIVE, NO_PLACE, Request, outside, place  # noqa: E402
 from lowtide.torch.replay import PlacedPlan  # noqa: E402
 
 cross_entropy = torch.nn.functional.cross_entropy
@@ -238,6 +238,24 @@ def test_more_requests_than_recorded_go_to_the_ordinary_allocator():
         a, b = torch.ones(100), torch.ones(100)
     assert (stats.hits, stats.diverged_at) == (1, 1)
     assert a.sum() == b.sum() == 100
+
+
+@needs_arena
+def test_requests_made_outside_are_not_placed():
+    def step():
+        with outside():
+            x = torch.ones(1000)
+        y = x * 2
+        return y.sum().item()
+
+    with lt.record() as rec:
+        step()
+    assert [r.outside for r in rec.requests][:2] == [True, False]
+    plan = rec.plan()
+    assert (plan.offsets[0], plan.escape_peak_bytes) == (NO_PLACE, 4000)
+    with lt.replay(plan) as stats:
+        assert step() == 2000
+    assert (stats.hits, stats.escaped, stats.escape_peak_bytes) == (stats.requests - 1, 1, 4000)
 
 
 @needs_arena

@@ -27,6 +27,7 @@ from lowtide.torch.compile_step import (
     compile_inference,
     compile_step,
 )
+from lowtide.torch.distributed import DisagreementError
 from lowtide.torch.errors import CaptureError, UnsupportedError
 from lowtide.torch.record import ArenaPlan, Recording, record
 from lowtide.torch.replay import ReplayStats, replay
@@ -39,6 +40,7 @@ __all__ = [
     "CaptureError",
     "CompiledInference",
     "CompiledStep",
+    "DisagreementError",
     "FallbackWarning",
     "Recording",
     "ReplayStats",

@@ -29,6 +29,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "lowtide_install": (c_int, []),
     "lowtide_record_begin": (c_void_p, []),
     "lowtide_record_now": (c_int64, [c_void_p]),
+    "lowtide_outside": (None, [c_int]),
     "lowtide_record_end": (None, [c_void_p]),
     "lowtide_record_size": (c_int64, [c_void_p]),
     "lowtide_record_take": (None, [c_void_p, _INTEGERS, _INTEGERS]),

@@ -25,6 +25,7 @@ from torch.utils import _pytree as pytree
 import lowtide
 from lowtide.torch.arena import Arena
 from lowtide.torch.binding import Binding, StateMissing
+from lowtide.torch.distributed import data_parallel
 from lowtide.torch.eager import EagerStep
 from lowtide.torch.errors import CaptureError, UnsupportedError
 from lowtide.torch.inputs import call_model
@@ -213,6 +214,12 @@ class CompiledStep(Compiled):
         loss, result = self._eager_step(batch)
         return (loss, result) if self._eager_step.returns_result else loss
 
+    def __call__(self, batch: Any) -> Any:
+        ranks = self.settings.ranks
+        if ranks is not None:  # as DistributedDataParallel does, at the start of every step
+            ranks.broadcast(list(self.model.buffers()))
+        return super().__call__(batch)
+
     def _batch_as_traced(self, batch: Any) -> Any:
         """With a GradScaler, the batch and its scale."""
         if not self._recipe.scaled:
@@ -295,6 +302,7 @@ def compile_step(
     accumulate: int = 1,
     return_result: bool = False,
     fuse_update: bool = True,
+    process_group: Any = None,
     cache: bool = True,
     time_limit: float = 1.5,
     max_plans: int = MAX_PLANS,
@@ -312,6 +320,8 @@ def compile_step(
     return_result: the step returns `(loss, result)`, the model's result beside the loss.
     fuse_update: False keeps gradients to the end of the step and runs the optimizer in eager; needed for
       optimizers that cannot be traced, and for step hooks.
+    process_group: average gradients over its ranks (True: the default group), as
+      DistributedDataParallel would; the model is the bare module. See lowtide.torch.distributed.
     cache: keep plans on disk. time_limit: seconds for each search.
 
     Weights, buffers and optimizer state stay the live tensors of `model` and `optimizer`. Gradients are
@@ -320,6 +330,9 @@ def compile_step(
     Raises UnsupportedError or CaptureError, naming the module or operator, the reason and the way out.
     """
     _refuse_fused(optimizer, fuse_update and scaler is None)
+    ranks = data_parallel(process_group)
+    if ranks is not None:
+        ranks.broadcast([*model.parameters(), *model.buffers()])
     recipe = Recipe(
         micro_batches=accumulate,
         autocast=autocast,
@@ -335,6 +348,7 @@ def compile_step(
         recipe,
         _device_of(model),
         scaler,
+        on_gradients=ranks,
         returns_result=return_result,
     )
     settings = PlanSettings(
@@ -344,6 +358,7 @@ def compile_step(
         use_arena=arena,
         use_cache=cache,
         name=f"{type(model).__name__} step",
+        ranks=ranks,
     )
     return CompiledStep(eager, example_batch, settings, max_plans, recipe)
 

@@ -113,6 +113,7 @@ class _Reader:
         self._values: dict[Node, _Value] = {}
         self._last: dict[str, str] = {}  # of each chain
         self._waited: dict[int, tuple[int, ...]] = {}  # a collective's result -> its inputs
+        self._alias: dict[int, int] = {}  # storages that are another one in truth
         placeholders = iter(step.placeholders)
         for node in step.module.graph.nodes:
             if node.op == "placeholder":
@@ -125,6 +126,13 @@ class _Reader:
                 self._add_call(node)
             elif node.op == "output":
                 self._mark_outputs(node)
+
+    def _key(self, tensor: torch.Tensor) -> int:
+        return self._alias.get(storage_key(tensor), storage_key(tensor))
+
+    def _is_on(self, node: Node, key: int) -> bool:
+        """Whether the value of the node is on that storage (a number only was read from it)."""
+        return any(self._key(value) == key for value in fake_values(node))
 
     # -- tensors ---------------------------------------------------------------------------------------
 
@@ -166,7 +174,7 @@ class _Reader:
         for argument in node.all_input_nodes:
             for key in self._values[argument].storages:
                 storage = self.storages[key]
-                if storage.kind == "activation" and storage_key_in(argument, key):
+                if storage.kind == "activation" and self._is_on(argument, key):
                     self.versions[storage.name].output = True
 
     # -- nodes -----------------------------------------------------------------------------------------
@@ -178,8 +186,11 @@ class _Reader:
         after = _unique(name for value in arguments for name in value.after)
         written = _unique(k for n in written_arguments(node) for k in self._values[n].storages)
         values = fake_values(node)
-        check_storages(node, set(needed))
-        results = tuple(_unique(storage_key(value) for value in values))
+        check_storages(node, {*needed, *(a for a, key in self._alias.items() if key in needed)})
+        if is_wait(node) and len(values) == 1:
+            # Fake tensors show a new storage; it is the collective's own.
+            self._alias.setdefault(storage_key(values[0]), needed[0])
+        results = tuple(_unique(self._key(value) for value in values))
         if is_wait(node):
             # Its result is the collective's, finished: a new version, ordered after the start; the
             # collective's input must stay until then.
@@ -254,7 +265,7 @@ class _Reader:
         several = isinstance(value, (tuple, list))
         names: list[str] = []
         for position, output in enumerate(value if several else [value]):
-            if not isinstance(output, torch.Tensor) or storage_key(output) in self.storages:
+            if not isinstance(output, torch.Tensor) or self._key(output) in self.storages:
                 continue
             name = f"{node.name}.{position}" if several else node.name
             names.append(self._add_storage(output, name, "activation"))
@@ -264,11 +275,6 @@ class _Reader:
         if belongs:
             after += [self._last[chain]] if chain in self._last else []
             self._last[chain] = node.name
-
-
-def storage_key_in(node: Node, key: int) -> bool:
-    """Whether the value of the node is on that storage (a number only was read from it)."""
-    return any(storage_key(value) == key for value in fake_values(node))
 
 
 def _unique(items: Iterable[Any]) -> list[Any]:

@@ -27,11 +27,19 @@ NO_PLACE = -1
 
 
 class Request(NamedTuple):
-    """One allocation. start, end: ticks; end is ALIVE if it was alive when the record ended."""
+    """One allocation. start, end: ticks; end is ALIVE if it was alive when the record ended.
+
+    outside: not to be placed, because another thread releases it when it likes.
+    """
 
     bytes: int
     start: int
     end: int
+    outside: bool = False
+
+    @property
+    def can_be_placed(self) -> bool:
+        return self.end != ALIVE and not self.outside
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,7 @@ class Recording:
 
 def place(requests: Sequence[Request], *, layout: str = "auto", time_limit: float = 1.5) -> ArenaPlan:
     """Offsets for all requests that end; the others escape."""
-    placed = [i for i, r in enumerate(requests) if r.end != ALIVE]
+    placed = [i for i, r in enumerate(requests) if r.can_be_placed]
     buffers = [(requests[i].start, requests[i].end, requests[i].bytes) for i in placed]
     result = lowtide.layout(buffers, alignment=ALIGNMENT, solver=layout, time_limit=time_limit)
     if result.offsets is None or result.height_bytes is None:
@@ -120,9 +128,22 @@ def place(requests: Sequence[Request], *, layout: str = "auto", time_limit: floa
         arena_bytes=result.height_bytes,
         arena_lower_bound_bytes=result.lower_bound_bytes,
         peak_bytes=_peak(requests),
-        escape_peak_bytes=_peak([r for r in requests if r.end == ALIVE]),
+        escape_peak_bytes=_peak([r for r in requests if not r.can_be_placed]),
         layout_status=result.status,
     )
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """What this thread asks for within is recorded, but not placed."""
+    loaded = library()
+    if loaded is not None:
+        loaded.lowtide_outside(1)
+    try:
+        yield
+    finally:
+        if loaded is not None:
+            loaded.lowtide_outside(0)
 
 
 def _peak(requests: Sequence[Request]) -> int:
@@ -162,9 +183,9 @@ def record_if_free() -> Iterator[Recording]:
         loaded.lowtide_record_end(handle)
         recording._handle = None
         count = loaded.lowtide_record_size(handle)
-        rows, foreign = (c_int64 * (3 * count))(), (c_int64 * 2)()
+        rows, foreign = (c_int64 * (4 * count))(), (c_int64 * 2)()
         loaded.lowtide_record_take(handle, rows, foreign)
         values = list(rows)
-        columns = zip(values[::3], values[1::3], values[2::3], strict=True)
-        recording.requests = [Request(*row) for row in columns]
+        columns = zip(values[::4], values[1::4], values[2::4], values[3::4], strict=True)
+        recording.requests = [Request(b, s, e, bool(o)) for b, s, e, o in columns]
         recording.foreign_requests, recording.foreign_bytes = foreign

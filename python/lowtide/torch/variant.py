@@ -14,6 +14,7 @@ given up: the order stays.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import time
 import warnings
@@ -27,6 +28,7 @@ import lowtide
 from lowtide.torch import plancache
 from lowtide.torch.arena import Arena, library
 from lowtide.torch.binding import Binding
+from lowtide.torch.distributed import DataParallel
 from lowtide.torch.profile import Profile, graph_to_plan, run_profiled
 from lowtide.torch.program import Program
 from lowtide.torch.reader import CapturedStep, read_graph
@@ -54,6 +56,29 @@ class PlanSettings:
     use_arena: bool = True
     use_cache: bool = True
     name: str = "step"
+    ranks: DataParallel | None = None  # those to agree with
+
+
+@dataclass(frozen=True)
+class _Promise:
+    """What a plan says about its order, without the plan; it travels between ranks and to disk."""
+
+    schedule: list[str]
+    peak_bytes: int
+    peak_lower_bound_bytes: int
+    order_status: str
+    order: str = ""
+
+    @staticmethod
+    def of(plan: lowtide.Plan) -> _Promise:
+        return _Promise(
+            plan.schedule, plan.peak_bytes, plan.peak_lower_bound_bytes, plan.order_status
+        )
+
+    def show_in(self, report: StepReport) -> None:
+        report.planned_peak_bytes = self.peak_bytes
+        report.peak_lower_bound_bytes = self.peak_lower_bound_bytes
+        report.order_status = self.order_status
 
 
 class Variant:
@@ -80,6 +105,7 @@ class Variant:
         self.plan: lowtide.Plan | None = None
         self.program: Program | None = None
         self.placed: PlacedPlan | None = None
+        self._promise = _Promise([], 0, 0, "")
         self._diverged_in_a_row = 0
         self._recordings = 0
         report.nodes = self.graph.num_nodes
@@ -87,6 +113,8 @@ class Variant:
         self._key = plancache.key_of(
             traced.module, settings.order, settings.layout, self.use_arena, torch.get_num_threads()
         )
+        if settings.ranks is not None:
+            settings.ranks.check_same("graph", self._key)
         if settings.use_cache:
             with self.timed("cache"):
                 self._load()
@@ -142,14 +170,19 @@ class Variant:
     # -- planning --------------------------------------------------------------------------------
 
     def _order(self, profile: Profile) -> None:
+        ranks = self.settings.ranks
         with self.timed("order"):
             self.graph = graph_to_plan(self.captured, profile)
-            self.plan = self._planned(self.settings.order)
-            self.program = Program.of(self.traced.module, self.plan.schedule)
-        self.report.order_status = self.plan.order_status
-        self.report.peak_lower_bound_bytes = self.plan.peak_lower_bound_bytes
-        self.report.planned_peak_bytes = self.plan.peak_bytes
-        self._check_limit(self.plan)
+            if ranks is None or ranks.is_first:
+                self.plan = self._planned(self.settings.order)
+                self._promise = _Promise.of(self.plan)
+            if ranks is not None:
+                self._promise = ranks.from_first(self._promise)
+            self.program = Program.of(self.traced.module, self._promise.schedule)
+            if ranks is not None:
+                ranks.check_same("order", "\n".join(self.program.schedule))
+        self._promise.show_in(self.report)
+        self._check_limit(self._promise)
 
     def _planned(self, order: str) -> lowtide.Plan:
         return lowtide.plan(self.graph, order=order, time_limit=self.settings.time_limit, reuse=True)
@@ -162,7 +195,7 @@ class Variant:
         self._check_limit(plan)
         return plan
 
-    def _check_limit(self, plan: lowtide.Plan) -> None:
+    def _check_limit(self, plan: lowtide.Plan | _Promise) -> None:
         limit = self.settings.memory_limit
         if limit is None or plan.peak_bytes <= limit:
             return
@@ -183,9 +216,10 @@ class Variant:
         self.report.planned_peak_bytes = recording.peak_bytes
         program_peak = self.profile.peak_bytes
         worse = program_peak is not None and recording.peak_bytes > program_peak * 1.001
-        if worse and self.plan is not None and self.plan.peak_bytes < self.plan.program_peak_bytes:
+        if worse and self._promise.order != "given":
             self.plan = self._planned("given")
-            self.program = Program.of(self.traced.module, self.plan.schedule)
+            self._promise = dataclasses.replace(_Promise.of(self.plan), order="given")
+            self.program = Program.of(self.traced.module, self._promise.schedule)
             return
         with self.timed("place"):
             plan = recording.plan(layout=self.settings.layout, time_limit=self.settings.time_limit)
@@ -236,14 +270,27 @@ class Variant:
     def _load(self) -> None:
         found = plancache.load(self._key)
         names = {node.name for node in self.graph.nodes}
-        if found is None or set(found.schedule) != names or self.use_arena != (found.arena is not None):
+        usable = (
+            found is not None
+            and set(found.schedule) == names
+            and self.use_arena == (found.arena is not None)
+        )
+        ranks = self.settings.ranks
+        if ranks is not None and usable:
+            usable = found is not None and found.schedule == ranks.from_first(found.schedule)
+        elif ranks is not None:
+            ranks.from_first(None)
+        if ranks is not None:
+            usable = ranks.all_true(usable)
+        if found is None or not usable:
             return
         self.report.from_cache = True
         self.profile = found.profile
         self.report.program_peak_bytes = found.profile.peak_bytes
-        self.report.planned_peak_bytes = found.peak_bytes
-        self.report.peak_lower_bound_bytes = found.peak_lower_bound_bytes
-        self.report.order_status = found.order_status
+        self._promise = _Promise(
+            found.schedule, found.peak_bytes, found.peak_lower_bound_bytes, found.order_status
+        )
+        self._promise.show_in(self.report)
         self.program = Program.of(self.traced.module, found.schedule)
         if found.arena is not None:
             self.placed = PlacedPlan(found.arena, self.arena)
@@ -251,7 +298,7 @@ class Variant:
         self._enter("order" if found.arena is None else "replay")
 
     def _save(self) -> None:
-        if not self.settings.use_cache or self.plan is None or self.program is None:
+        if not self.settings.use_cache or self.program is None:
             return
         plancache.save(
             self._key,
@@ -259,9 +306,9 @@ class Variant:
                 schedule=self.program.schedule,
                 profile=self.profile,
                 arena=None if self.placed is None else self.placed.plan,
-                peak_bytes=self.plan.peak_bytes,
-                peak_lower_bound_bytes=self.plan.peak_lower_bound_bytes,
-                order_status=self.plan.order_status,
+                peak_bytes=self._promise.peak_bytes,
+                peak_lower_bound_bytes=self._promise.peak_lower_bound_bytes,
+                order_status=self._promise.order_status,
             ),
         )
 
@@ -269,7 +316,7 @@ class Variant:
         plancache.forget(self._key)
         self.report.from_cache = False
         self.placed = None
-        self._enter("profile")
+        self._enter("record")
 
     # -- telling ---------------------------------------------------------------------------------
 

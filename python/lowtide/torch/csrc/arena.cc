@@ -195,6 +195,7 @@ std::atomic<int> g_recordings{0};
 std::atomic<std::int64_t> g_foreign_requests{0}, g_foreign_bytes{0};
 std::int64_t g_next_session = 1;
 thread_local Session* t_session = nullptr;
+thread_local bool t_outside = false;  // what this thread asks for now shall stay with the base
 
 void* base_allocate(std::size_t bytes) { return g_base->raw_allocate(bytes); }
 
@@ -224,13 +225,14 @@ void close_session(Session* session) {
 struct Recording final : Session {
   struct Request {
     std::int64_t bytes, start, end;
+    bool outside;
   };
 
   void* allocate(std::size_t bytes) override {
     void* p = base_allocate(bytes);
     Lock lock(mutex());
     track(p, *this, static_cast<std::int64_t>(requests.size()));
-    requests.push_back({static_cast<std::int64_t>(bytes), ticks++, kAlive});
+    requests.push_back({static_cast<std::int64_t>(bytes), ticks++, kAlive, t_outside});
     return p;
   }
   void released(std::int64_t index) override { requests[index].end = ticks++; }
@@ -403,6 +405,10 @@ std::int64_t lowtide_record_now(void* handle) {
   return static_cast<Recording*>(handle)->ticks;
 }
 
+// While on, this thread's requests are recorded as ones that no plan shall place: other threads
+// release them, at a time of their own (the buffers of a collective).
+void lowtide_outside(int on) { t_outside = on != 0; }
+
 void lowtide_record_end(void* handle) {
   auto* recording = static_cast<Recording*>(handle);
   close_session(recording);
@@ -423,6 +429,7 @@ void lowtide_record_take(void* handle, std::int64_t* rows, std::int64_t* foreign
     *rows++ = request.bytes;
     *rows++ = request.start;
     *rows++ = request.end;
+    *rows++ = request.outside;
   }
   foreign[0] = recording->foreign_requests;
   foreign[1] = recording->foreign_bytes;

@@ -1,0 +1,86 @@
+"""One rank of test_execute_distributed.py: trains under DDP and as planned, and compares bit by bit."""
+
+from __future__ import annotations
+
+import copy
+import sys
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+import lowtide.torch as lt
+from models import TiedTransformer, cnn, image_batch, mlp, token_batch, token_loss, vector_batch
+
+cross_entropy = torch.nn.functional.cross_entropy
+
+
+def wide():
+    layers = [torch.nn.Linear(512, 512) for _ in range(6)]
+    return torch.nn.Sequential(*layers)
+
+
+CASES = {
+    "mlp": (mlp, cross_entropy, vector_batch),
+    "cnn": (cnn, cross_entropy, image_batch),
+    "transformer": (TiedTransformer, token_loss, token_batch),
+    "wide": (wide, torch.nn.functional.mse_loss, lambda: (torch.randn(4, 512), torch.randn(4, 512))),
+}
+STEPS = 20
+
+
+def train(case: str) -> None:
+    make, loss_fn, make_batch = CASES[case]
+    torch.manual_seed(0)
+    planned = make()
+    reference = DistributedDataParallel(copy.deepcopy(planned))
+    optimizers = [torch.optim.AdamW(m.parameters(), lr=1e-2) for m in (reference, planned)]
+    torch.manual_seed(100 + dist.get_rank())  # ranks have batches of their own
+    batches = [make_batch() for _ in range(4)]
+    step = lt.compile_step(
+        planned, loss_fn, optimizers[1], batches[0], process_group=True, cache=False, time_limit=0.3
+    )
+    peak = 0
+    for i in range(STEPS):
+        batch = batches[i % 4]
+        torch.manual_seed(i)
+        with lt.record() as rec:
+            loss = loss_fn(reference(batch[0]), batch[1])
+            loss.backward()
+            optimizers[0].step()
+            optimizers[0].zero_grad(set_to_none=True)
+        peak = rec.transient_peak_bytes
+        torch.manual_seed(i)
+        assert torch.equal(step(batch), loss.detach()), f"{case}: loss of step {i}"
+    pairs = zip(planned.state_dict().items(), reference.module.state_dict().values(), strict=True)
+    for (name, mine), theirs in pairs:
+        assert torch.equal(mine, theirs), f"{case}: {name}"
+    report = step.report()
+    assert any("all_reduce" in node.op for node in step.graph.nodes)
+    if report.replayed_steps:
+        assert report.hits == report.requests - report.escaped, report
+        assert report.diverged == 0
+        # DDP's buckets live from step to step, so that the record of a step does not show them.
+        peak += sum(p.numel() * p.element_size() for p in planned.parameters())
+        print(f"{case}: rank {dist.get_rank()} measured {report.measured_bytes} DDP {peak}")
+        assert report.measured_bytes < peak + 4096
+
+
+def disagree() -> None:
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batch = vector_batch(4 + dist.get_rank())
+    try:
+        lt.compile_step(model, cross_entropy, optimizer, batch, process_group=True, cache=False)
+    except lt.DisagreementError as error:
+        assert "graph of ranks" in str(error)
+    else:
+        raise AssertionError("ranks with different batches agreed")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    for name in sys.argv[1:]:
+        disagree() if name == "disagree" else train(name)
+    dist.destroy_process_group()
