@@ -86,17 +86,9 @@ TEST(LayoutSolvers, AgreeWithBruteForce) {
   }
 }
 
-std::vector<int> shuffled(int count, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<int> order(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) order[static_cast<std::size_t>(i)] = i;
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
-  return order;
-}
-
 // Does a layout of that height exist? Asked of one ranking alone.
 bool decided(const LayoutProblem& problem, Bytes capacity, std::uint64_t seed, bool propagate) {
-  using enum CanonicalSearch::Outcome;
+  using enum Outcome;
   const Instances instances = make_instances(problem);
   Layout layout;
   for (const Buffer& buffer : problem.buffers)
@@ -104,8 +96,8 @@ bool decided(const LayoutProblem& problem, Bytes capacity, std::uint64_t seed, b
   for (const Instance& instance : instances.parts) {
     CanonicalSearch search(instance);
     Meter meter{Limits()};
-    const auto order = shuffled(instance.num_buffers(), seed);
-    const auto outcome = search.run(order, capacity / instances.unit, propagate, &meter);
+    const Ranking ranking(instance, static_cast<int>(seed % 100), seed);
+    const auto outcome = search.run(ranking, capacity / instances.unit, propagate, &meter);
     EXPECT_NE(outcome, kStopped);
     if (outcome == kExhausted) return false;
     for (std::size_t b = 0; b < instance.id.size(); ++b)

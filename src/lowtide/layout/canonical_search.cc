@@ -22,13 +22,13 @@ CanonicalSearch::CanonicalSearch(const Instance& instance)
       size_(instance.size),
       alignment_(instance.alignment) {}
 
-CanonicalSearch::Outcome CanonicalSearch::run(const std::vector<int>& order, Bytes capacity,
-                                              bool propagate, Meter* meter) {
+Outcome CanonicalSearch::run(const Ranking& ranking, Bytes capacity, bool propagate, Meter* meter) {
   if (instance_.max_load > capacity) return Outcome::kExhausted;
   capacity_ = capacity;
   propagate_ = propagate;
+  ranking_ = &ranking;
   meter_ = meter;
-  reset(order);
+  reset(ranking.order());
   const bool possible = check_touched();
   if (possible && search({0, instance_.num_buffers()}, 0)) return Outcome::kFound;
   return possible && meter->stopped() ? Outcome::kStopped : Outcome::kExhausted;
@@ -181,9 +181,18 @@ bool CanonicalSearch::raise_earliest(int buffer, Bytes to) {
   if (to <= earliest_[b]) return true;
   if (to + size_[b] > capacity_) return false;
   trail_.push_back({Change::kEarliest, buffer, earliest_[b]});
+  touch_where_it_matters(buffer);
   earliest_[b] = to;
-  touch(range_[b]);
   return true;
+}
+
+// Before a rise of `buffer`: the sections where it is a witness, or one of the possible firsts.
+void CanonicalSearch::touch_where_it_matters(int buffer) {
+  const SectionRange range = range_[at(buffer)];
+  const Bytes earliest = earliest_[at(buffer)];
+  for (int s = range.first; s <= range.last; ++s)
+    if (propagate_ ? earliest <= capacity_ - rest_[at(s)] : witness_[at(s)] == buffer)
+      touch({s, s});
 }
 
 // The subtree with `buffer` at its position is exhausted.
@@ -202,15 +211,23 @@ bool CanonicalSearch::skip(int buffer, Group group) {
 }
 
 bool CanonicalSearch::search_rest(int buffer, Group group, Bytes offset) {
-  bool cut = false;
-  for (int s = range_[at(buffer)].first; s < range_[at(buffer)].last; ++s)
-    cut |= crossing_[at(s)] == 0;
-  if (!cut) return search(group, offset);
-  for (const Group& part : split(buffer, group)) {
+  if (!is_cut_by(buffer)) return search(group, offset);
+  std::vector<int> ranks;  // as they were above the split
+  for (int i = group.begin; i < group.end; ++i) ranks.push_back(rank_[at(unplaced_[at(i)])]);
+  const std::vector<int> buffers(unplaced_.begin() + group.begin, unplaced_.begin() + group.end);
+  const std::vector<Group> parts = split(buffer, group);
+  const bool found = std::all_of(parts.begin(), parts.end(), [&](const Group& part) {
     floor_ = offset;
-    if (!search(part, offset)) return false;
-  }
-  return true;
+    return search(part, offset);
+  });
+  for (std::size_t i = 0; i < buffers.size(); ++i) rank_[at(buffers[i])] = ranks[i];
+  return found;
+}
+
+bool CanonicalSearch::is_cut_by(int buffer) const {
+  for (int s = range_[at(buffer)].first; s < range_[at(buffer)].last; ++s)
+    if (crossing_[at(s)] == 0) return true;
+  return false;
 }
 
 // Cuts the group at the boundaries that no unplaced buffer crosses any more; smallest part first.
@@ -221,22 +238,26 @@ std::vector<CanonicalSearch::Group> CanonicalSearch::split(int buffer, Group gro
   const auto part_of = [&](int b) {
     return std::lower_bound(cuts.begin(), cuts.end(), range_[at(b)].first) - cuts.begin();
   };
-  const auto begin = unplaced_.begin() + group.begin;
-  const auto end = unplaced_.begin() + group.end;
-  std::sort(begin, end, [&](int a, int b) {
+  std::sort(unplaced_.begin() + group.begin, unplaced_.begin() + group.end, [&](int a, int b) {
     return std::pair(part_of(a), rank_[at(a)]) < std::pair(part_of(b), rank_[at(b)]);
   });
   std::vector<Group> parts;
   for (int i = group.begin; i < group.end; ++i) {
-    where_[at(unplaced_[at(i)])] = i;
     if (i == group.begin || part_of(unplaced_[at(i)]) != part_of(unplaced_[at(i - 1)]))
       parts.push_back({i, i});
     parts.back().end = i + 1;
   }
+  for (const Group& part : parts) rank_anew(part);
   std::sort(parts.begin(), parts.end(), [](const Group& a, const Group& b) {
     return std::pair(a.end - a.begin, a.begin) < std::pair(b.end - b.begin, b.begin);
   });
   return parts;
+}
+
+void CanonicalSearch::rank_anew(Group group) {
+  ranking_->sort(unplaced_.begin() + group.begin, unplaced_.begin() + group.end, rest_);
+  for (int i = group.begin; i < group.end; ++i)
+    where_[at(unplaced_[at(i)])] = rank_[at(unplaced_[at(i)])] = i;
 }
 
 void CanonicalSearch::touch(SectionRange range) {
@@ -250,9 +271,8 @@ void CanonicalSearch::touch(SectionRange range) {
 // Applies the section rules until nothing changes; false if one of them fails.
 bool CanonicalSearch::check_touched() {
   bool possible = true;
-  while (possible && !touched_.empty()) {
-    const int s = touched_.back();
-    touched_.pop_back();
+  for (std::size_t i = 0; possible && i < touched_.size(); ++i) {
+    const int s = touched_[i];
     is_touched_[at(s)] = 0;
     if (rest_[at(s)] == 0) continue;
     possible = propagate_ ? firsts(s) : has_witness(s);
@@ -276,19 +296,27 @@ bool CanonicalSearch::has_witness(int section) {
 bool CanonicalSearch::firsts(int section) {
   const Bytes highest = capacity_ - rest_[at(section)];
   if (floor_ > highest) return false;
-  Bytes end = kGone;  // the lowest end of a buffer that can be first
-  int count = 0, only = -1;
+  Bytes end = kGone;     // the lowest end of a buffer that can be first
+  Bytes others = kGone;  // the lowest earliest offset of one that cannot
+  int count = 0;
   for (int b : instance_.members(section)) {
     const Bytes earliest = earliest_[at(b)];
-    if (earliest > highest) continue;
+    if (earliest > highest) {
+      others = std::min(others, earliest);
+      continue;
+    }
     ++count;
-    only = b;
     end = std::min(end, std::max(earliest, floor_) + size_[at(b)]);
   }
   if (count == 0) return false;
+  return others >= end || raise_others(section, highest, end);
+}
+
+// All that cannot be first in the section start at `end` or later.
+bool CanonicalSearch::raise_others(int section, Bytes highest, Bytes end) {
   for (int b : instance_.members(section)) {
-    if (is_placed(b) || earliest_[at(b)] >= end) continue;
-    if (count == 1 ? b == only : earliest_[at(b)] <= highest) continue;
+    const Bytes earliest = earliest_[at(b)];
+    if (earliest <= highest || earliest >= end) continue;
     if (!raise_earliest(b, align(b, end))) return false;
   }
   return true;

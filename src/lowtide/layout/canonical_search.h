@@ -24,7 +24,9 @@
 //               be the next; all others come after the first of them to end. A lone one pushes all
 //               others. Each rise may change other sections: a worklist to the fixpoint
 //   split       where no unplaced buffer crosses a boundary of sections, both sides are searched
-//               apart: a failure on one never retries the other
+//               apart, ranked anew by the loads left: a failure on one never retries the other. No
+//               rule depends on which of several buffers at one offset is placed first, so ranks
+//               may differ from node to node
 //
 // Ideas: MiniMalloc (Moffitt, ASPLOS 2023) for canonical placements, dominance, hatless and
 // sections; edge-finding in disjunctive scheduling (Carlier and Pinson 1989) for firsts.
@@ -37,18 +39,18 @@
 
 #include "lowtide/base/limits.h"
 #include "lowtide/layout/instance.h"
+#include "lowtide/layout/outcome.h"
+#include "lowtide/layout/ranking.h"
 
 namespace lowtide {
 
 class CanonicalSearch {
  public:
-  enum class Outcome { kFound, kExhausted, kStopped };
-
   explicit CanonicalSearch(const Instance& instance);
 
-  // `order`: every buffer once; the earlier, the lower its rank. `propagate`: apply `firsts`.
-  // Spends one step of the meter a node; kStopped if that ends it, kExhausted is a proof.
-  Outcome run(const std::vector<int>& order, Bytes capacity, bool propagate, Meter* meter);
+  // `propagate`: apply `firsts`. Spends one step of the meter a node; kStopped if that ends it,
+  // kExhausted is a proof.
+  Outcome run(const Ranking& ranking, Bytes capacity, bool propagate, Meter* meter);
 
   // After kFound: by buffer, in units.
   const std::vector<Bytes>& offsets() const { return offset_; }
@@ -72,16 +74,20 @@ class CanonicalSearch {
   void collect_candidates(Group group, Bytes last_offset);
   bool try_candidate(int buffer, Group group, bool* hatless);
   bool search_rest(int buffer, Group group, Bytes offset);
+  bool is_cut_by(int buffer) const;
   std::vector<Group> split(int buffer, Group group);
+  void rank_anew(Group group);
 
   void place(int buffer, Bytes offset);
   bool raise_neighbours(int buffer, Group group, bool* hatless);
   bool skip(int buffer, Group group);
   bool raise_earliest(int buffer, Bytes to);
   void touch(SectionRange range);
+  void touch_where_it_matters(int buffer);
   bool check_touched();
   bool has_witness(int section);
   bool firsts(int section);
+  bool raise_others(int section, Bytes highest, Bytes end);
   void undo_to(std::size_t mark);
 
   Bytes align(int buffer, Bytes offset) const {
@@ -96,6 +102,7 @@ class CanonicalSearch {
   const std::vector<Bytes>& alignment_;
   Bytes capacity_ = 0;
   bool propagate_ = false;
+  const Ranking* ranking_ = nullptr;
   Meter* meter_ = nullptr;
 
   std::vector<int> rank_;        // by buffer

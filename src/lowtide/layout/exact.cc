@@ -1,6 +1,7 @@
 #include "lowtide/layout/exact.h"
 
 #include <algorithm>
+#include <array>
 
 #include "lowtide/layout/instance.h"
 #include "lowtide/layout/ranking.h"
@@ -9,9 +10,9 @@
 namespace lowtide {
 namespace {
 
-using Outcome = CanonicalSearch::Outcome;
-
 constexpr std::size_t kMaxBuffers = 20'000;
+// How far between target and incumbent capacities are tried.
+constexpr std::array kFractions = {0.75, 0.5, 0.25, 0.125};
 constexpr std::int64_t kMaxMemberships = 30'000'000;
 
 // One part between its bound and its best height, in units.
@@ -32,28 +33,36 @@ class Part {
   void narrow(Bytes target, int round, Meter* meter) {
     const std::int64_t nodes = std::max<std::int64_t>(256, 2 * instance_.num_buffers())
                                << std::min(round, 40);
-    const int count = num_plain_rankings();
-    const int first = round * count;
-    ask(std::max(target, bound_), first, count, nodes, meter);
-    // Below the incumbent: first a step, then further down as long as that goes well.
-    while (open(target) && !meter->stopped()) {
-      const Bytes low = std::max(target, bound_);
-      const Bytes before = height_;
-      ask(low + (height_ - 1 - low) / 2, first, count / 2, nodes / 2, meter);
-      if (open(target) && height_ == before) ask(height_ - 1, first, count / 2, nodes / 2, meter);
-      if (height_ == before) break;
+    ask(std::max(target, bound_), round, nodes, meter);
+    for (double fraction : kFractions)
+      while (open(target) && !meter->stopped() &&
+             ask(between(target, fraction), round, nodes, meter)) {
+      }
+    while (open(target) && !meter->stopped() && ask(height_ - 1, round, nodes, meter)) {
     }
   }
   bool open(Bytes target) const { return height_ > std::max(target, bound_); }
 
  private:
-  void ask(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) {
-    if (capacity < bound_ || capacity >= height_) return;
-    Answer answer = restarts_.run(capacity, first, count, nodes, meter);
+  // Of the heights that are still open.
+  Bytes between(Bytes target, double fraction) const {
+    const Bytes low = std::max(target, bound_);
+    return low + static_cast<Bytes>(fraction * static_cast<double>(height_ - 1 - low));
+  }
+
+  // The plain rankings, and this round's share of noisy ones. True if that found a layout.
+  bool ask(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
+    constexpr int kNoisy = 4;
+    if (capacity < bound_ || capacity >= height_) return false;
+    Answer answer = restarts_.run(capacity, 0, Ranking::num_plain(), nodes, meter);
+    if (answer.outcome == Outcome::kStopped && round > 0)
+      answer = restarts_.run(capacity, Ranking::num_plain() + (round - 1) * kNoisy, kNoisy, nodes,
+                             meter);
     if (answer.outcome == Outcome::kExhausted) bound_ = std::max(bound_, capacity + 1);
-    if (answer.outcome != Outcome::kFound) return;
+    if (answer.outcome != Outcome::kFound) return false;
     offsets_ = std::move(answer.offsets);
     height_ = height_of(offsets_);
+    return true;
   }
   Bytes height_of(const std::vector<Bytes>& offsets) const {
     Bytes height = 0;
@@ -78,10 +87,9 @@ class Narrowing {
       parts_.emplace_back(instance, incumbent, instances.unit);
   }
 
-  Solution<Layout> run(const Limits& limits, int rounds) {
+  Solution<Layout> run(const Limits& limits, Rounds rounds) {
     Meter meter(limits);
-    for (int round = 0; (rounds == 0 || round < rounds) && !is_settled() && !meter.stopped();
-         ++round)
+    for (int round = rounds.first; round < rounds.end && !is_settled() && !meter.stopped(); ++round)
       for (Part& part : parts_) {
         if (meter.stopped() || is_settled()) break;
         part.narrow(target(), round, &meter);
@@ -140,7 +148,7 @@ bool is_exact_size(const LayoutProblem& problem) {
 }
 
 Solution<Layout> exact_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits,
-                              int rounds) {
+                              Rounds rounds) {
   const Instances instances = make_instances(problem);
   return Narrowing(problem, instances, incumbent).run(limits, rounds);
 }

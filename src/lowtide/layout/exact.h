@@ -21,10 +21,16 @@
 
 namespace lowtide {
 
+// Rounds [first, end) of the doubling: a caller may do something else in between.
+struct Rounds {
+  int first = 0;
+  int end = 1'000'000;
+};
+
 // `incumbent`: a valid layout to improve on. With problem.capacity it stops at the first layout
-// within it. `rounds`: how often limits are doubled at most; 0 without end.
+// within it.
 Solution<Layout> exact_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits,
-                              int rounds = 0);
+                              Rounds rounds = {});
 
 // Is the problem of a size for exact_layout? Its cost per node grows with the buffers, its memory
 // with the sections they live in.

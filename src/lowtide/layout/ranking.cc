@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 namespace lowtide {
 namespace {
@@ -44,40 +45,28 @@ std::uint64_t mixed(std::uint64_t x) {  // splitmix64
   return x ^ (x >> 31);
 }
 
-class Keys {
- public:
-  explicit Keys(const Instance& instance) : instance_(instance) {}
+template <class PerSection>
+double most(SectionRange range, const PerSection& per_section) {
+  double highest = 0;
+  for (int s = range.first; s <= range.last; ++s)
+    highest = std::max(highest, static_cast<double>(per_section(s)));
+  return highest;
+}
 
-  double value(Key key, int buffer) const {
-    const auto b = static_cast<std::size_t>(buffer);
-    switch (key) {
-      case kLoad: return most(buffer, [&](int s) { return load(s); });
-      case kCrowd: return most(buffer, [&](int s) { return crowd(s); });
-      case kSections: return instance_.range[b].size();
-      case kSteps: return static_cast<double>(instance_.length[b]);
-      case kArea:
-        return static_cast<double>(instance_.length[b]) * static_cast<double>(instance_.size[b]);
-      case kSize: return static_cast<double>(instance_.size[b]);
-      case kStart: return -instance_.range[b].first;
-    }
-    return 0;
+double value(const Instance& instance, const std::vector<Bytes>& load, Key key, std::size_t b) {
+  const SectionRange range = instance.range[b];
+  switch (key) {
+    case kLoad: return most(range, [&](int s) { return load[static_cast<std::size_t>(s)]; });
+    case kCrowd: return most(range, [&](int s) { return instance.members(s).size(); });
+    case kSections: return range.size();
+    case kSteps: return static_cast<double>(instance.length[b]);
+    case kArea:
+      return static_cast<double>(instance.length[b]) * static_cast<double>(instance.size[b]);
+    case kSize: return static_cast<double>(instance.size[b]);
+    case kStart: return -range.first;
   }
-
- private:
-  template <class PerSection>
-  double most(int buffer, const PerSection& per_section) const {
-    const SectionRange range = instance_.range[static_cast<std::size_t>(buffer)];
-    double highest = 0;
-    for (int s = range.first; s <= range.last; ++s) highest = std::max(highest, per_section(s));
-    return highest;
-  }
-  double load(int s) const {
-    return static_cast<double>(instance_.load[static_cast<std::size_t>(s)]);
-  }
-  double crowd(int s) const { return static_cast<double>(instance_.members(s).size()); }
-
-  const Instance& instance_;
-};
+  return 0;
+}
 
 // A factor in [1 - strength, 1 + strength).
 double noise(std::uint64_t seed, double strength) {
@@ -85,33 +74,44 @@ double noise(std::uint64_t seed, double strength) {
   return 1 + strength * (2 * unit - 1);
 }
 
+double strength_of(int round) {
+  constexpr std::array kStrengths = {0.1, 0.3, 0.6};
+  return round == 0 ? 0 : kStrengths[static_cast<std::size_t>(round - 1) % kStrengths.size()];
+}
+
 }  // namespace
 
-int num_plain_rankings() { return static_cast<int>(kRankings.size()); }
+int Ranking::num_plain() { return static_cast<int>(kRankings.size()); }
 
-std::vector<int> ranking(const Instance& instance, int index, std::uint64_t seed) {
-  constexpr std::array kStrengths = {0.1, 0.3, 0.6};
-  const auto n = static_cast<std::size_t>(instance.num_buffers());
-  const int round = index / num_plain_rankings();
-  const auto& keys = kRankings[static_cast<std::size_t>(index % num_plain_rankings())];
-  const double strength =
-      round == 0 ? 0 : kStrengths[static_cast<std::size_t>(round - 1) % kStrengths.size()];
-  const Keys values(instance);
-  std::vector<std::array<double, 3>> of(n);
-  for (std::size_t b = 0; b < n; ++b)
-    for (std::size_t k = 0; k < keys.size(); ++k) {
-      of[b][k] = values.value(keys[k], static_cast<int>(b));
-      if (strength > 0)
-        of[b][k] *=
-            noise(mixed(mixed(seed) + static_cast<std::uint64_t>(index)) + 3 * b + k, strength);
-    }
-  std::vector<int> order(n);
+Ranking::Ranking(const Instance& instance, int index, std::uint64_t seed)
+    : instance_(instance),
+      row_(static_cast<std::size_t>(index % num_plain())),
+      noise_seed_(mixed(mixed(seed) + static_cast<std::uint64_t>(index))),
+      noise_(strength_of(index / num_plain())) {}
+
+Ranking::Keys Ranking::keys_of(int buffer, const std::vector<Bytes>& load) const {
+  const auto b = static_cast<std::size_t>(buffer);
+  Keys keys;
+  for (std::size_t k = 0; k < keys.size(); ++k) {
+    keys[k] = value(instance_, load, kRankings[row_][k], b);
+    if (noise_ > 0) keys[k] *= noise(noise_seed_ + 3 * b + k, noise_);
+  }
+  return keys;
+}
+
+void Ranking::sort(std::vector<int>::iterator begin, std::vector<int>::iterator end,
+                   const std::vector<Bytes>& load) const {
+  std::vector<std::pair<Keys, int>> keyed;
+  for (auto b = begin; b != end; ++b) keyed.emplace_back(keys_of(*b, load), *b);
+  std::stable_sort(keyed.begin(), keyed.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (const auto& [keys, b] : keyed) *begin++ = b;
+}
+
+std::vector<int> Ranking::order() const {
+  std::vector<int> order(static_cast<std::size_t>(instance_.num_buffers()));
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int a, int b) {
-    const auto& x = of[static_cast<std::size_t>(a)];
-    const auto& y = of[static_cast<std::size_t>(b)];
-    return x != y ? x > y : a < b;
-  });
+  sort(order.begin(), order.end(), instance_.load);
   return order;
 }
 

@@ -10,22 +10,21 @@ namespace lowtide {
 Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
                                 const Limits& limits) const {
   Meter meter(limits.with_steps(nodes));
+  const bool propagate = index % 2 == 1;
   CanonicalSearch search(instance_);
-  // Propagation every other time; a ranking meets it at every other visit, for their number is
-  // even and a round of noise shifts by one.
-  const bool propagate = (index + index / num_plain_rankings()) % 2 == 1;
   Run run;
   run.answer.outcome =
-      search.run(ranking(instance_, index, limits.seed()), capacity, propagate, &meter);
-  if (run.answer.outcome == CanonicalSearch::Outcome::kFound) run.answer.offsets = search.offsets();
+      search.run(Ranking(instance_, index / 2, limits.seed()), capacity, propagate, &meter);
+  if (run.answer.outcome == Outcome::kFound) run.answer.offsets = search.offsets();
   run.used = meter.used();
   return run;
 }
 
 Answer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const {
   const int width = meter->limits().threads();
-  for (int begin = first; begin < first + count && !meter->stopped(); begin += width) {
-    const int size = std::min(width, first + count - begin);
+  const int end = 2 * (first + count);
+  for (int begin = 2 * first; begin < end && !meter->stopped(); begin += width) {
+    const int size = std::min(width, end - begin);
     std::vector<Run> runs(static_cast<std::size_t>(size));
     const Limits limits = meter->rest();
     const auto run_at = [&](int i) {
@@ -37,7 +36,7 @@ Answer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes, M
     for (std::thread& helper : helpers) helper.join();
     for (Run& run : runs) {
       meter->spend(run.used + 1);
-      if (run.answer.outcome != CanonicalSearch::Outcome::kStopped) return std::move(run.answer);
+      if (run.answer.outcome != Outcome::kStopped) return std::move(run.answer);
     }
   }
   return {};

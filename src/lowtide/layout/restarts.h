@@ -15,7 +15,7 @@
 namespace lowtide {
 
 struct Answer {
-  CanonicalSearch::Outcome outcome = CanonicalSearch::Outcome::kStopped;
+  Outcome outcome = Outcome::kStopped;
   std::vector<Bytes> offsets;  // if found, by buffer, in units
 };
 
@@ -23,7 +23,8 @@ class Restarts {
  public:
   explicit Restarts(const Instance& instance) : instance_(instance) {}
 
-  // Rankings [first, first + count), each with at most `nodes` nodes. Spends the meter.
+  // Rankings [first, first + count), each without and with propagation, each time with at most
+  // `nodes` nodes. Spends the meter.
   Answer run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
 
  private:

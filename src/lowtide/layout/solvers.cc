@@ -43,7 +43,7 @@ Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
     return judged(problem, std::move(layout), limits);
   Bytes bound = 0;
   if (may_search) {
-    auto solution = exact_layout(problem, layout, limits, kShortRounds);
+    auto solution = exact_layout(problem, layout, limits, {.end = kShortRounds});
     if (solution.status() == Status::kOptimal || solution.status() == Status::kInfeasible ||
         (problem.capacity && solution.has_value()))
       return solution;
@@ -51,8 +51,9 @@ Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
     if (solution.has_value()) layout = solution.best();
   }
   layout = improved_by_fits(problem, std::move(layout), limits);
-  auto solution = may_search ? exact_layout(problem, std::move(layout), limits)
-                             : judged(problem, std::move(layout), limits);
+  auto solution = may_search
+                      ? exact_layout(problem, std::move(layout), limits, {.first = kShortRounds})
+                      : judged(problem, std::move(layout), limits);
   if (!problem.capacity) solution.raise_bound(bound);
   return solution;
 }
