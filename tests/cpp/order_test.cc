@@ -7,7 +7,6 @@
 #include "lowtide/graph/graph_builder.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/bottleneck.h"
 #include "lowtide/order/budget_search.h"
 #include "lowtide/order/contract.h"
 #include "lowtide/order/fits.h"
@@ -41,7 +40,7 @@ void check_solver(const OrderSolver& solver, const OrderProblem& problem, Bytes 
   ASSERT_EQ(peak(problem, solution.best()), solution.value()) << label << ' ' << solver.name;
   ASSERT_LE(solution.bound(), optimum) << label << ' ' << solver.name;
   ASSERT_GE(solution.value(), optimum) << label << ' ' << solver.name;
-  if (solver.exact && problem.reuses.num_items() == 0) {
+  if (solver.exact) {
     ASSERT_EQ(solution.status(), Status::kOptimal) << label << ' ' << solver.name;
   }
 }
@@ -108,13 +107,15 @@ TEST(Contraction, KeepsTheOptimum) {
     const LoweredOrder lowered = lower_order(graph);
     const Bytes optimum = testing::optimal_peak(lowered.problem);
     Meter meter{Limits()};
-    const CoreProblem core = contract(make_core(lowered.problem), &meter);
-    ASSERT_LE(core.num_nodes(), static_cast<int>(lowered.problem.num_nodes()));
-    const FitResult at = fits_budget(core, optimum, kSteps, &meter);
+    const Reduced core = contract(lowered.problem, &meter);
+    ASSERT_LE(core.problem.num_nodes(), lowered.problem.num_nodes());
+    ASSERT_EQ(testing::optimal_peak(core.problem), optimum) << seed;
+    const FitResult at = fits_budget(core.problem, optimum, kSteps, &meter);
     ASSERT_EQ(at.answer, Answer::kYes) << seed;
-    ASSERT_TRUE(is_legal(lowered.problem, at.schedule)) << seed;
-    ASSERT_LE(peak(lowered.problem, at.schedule), optimum) << seed;
-    ASSERT_NE(fits_budget(core, optimum - 1, kSteps, &meter).answer, Answer::kYes) << seed;
+    const Schedule schedule = core.expand(at.schedule);
+    ASSERT_TRUE(is_legal(lowered.problem, schedule)) << seed;
+    ASSERT_LE(peak(lowered.problem, schedule), optimum) << seed;
+    ASSERT_NE(fits_budget(core.problem, optimum - 1, kSteps, &meter).answer, Answer::kYes) << seed;
   }
 }
 
@@ -125,16 +126,15 @@ TEST(BudgetSearch, DecidesFromBothEnds) {
         testing::random_graph(seed, {.num_nodes = 4 + static_cast<int>(seed % 9), .reuses = false});
     const LoweredOrder lowered = lower_order(graph);
     const Bytes optimum = testing::optimal_peak(lowered.problem);
-    const CoreProblem core = make_core(lowered.problem);
+    const OrderProblem& core = lowered.problem;
     for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
       Meter meter{Limits()};
-      const auto yes = search_budget(core, optimum, direction, &meter);
+      const auto yes = search_budget(core, optimum, direction, 1 << 20, &meter);
       ASSERT_EQ(yes.answer, Answer::kYes) << seed;
-      Schedule schedule;
-      for (int v : yes.nodes) schedule.emplace_back(static_cast<std::size_t>(v));
-      ASSERT_TRUE(is_legal(lowered.problem, schedule)) << seed;
-      ASSERT_LE(peak(lowered.problem, schedule), optimum) << seed;
-      ASSERT_EQ(search_budget(core, optimum - 1, direction, &meter).answer, Answer::kNo) << seed;
+      ASSERT_TRUE(is_legal(lowered.problem, yes.nodes)) << seed;
+      ASSERT_LE(peak(lowered.problem, yes.nodes), optimum) << seed;
+      ASSERT_EQ(search_budget(core, optimum - 1, direction, 1 << 20, &meter).answer, Answer::kNo)
+          << seed;
     }
   }
 }

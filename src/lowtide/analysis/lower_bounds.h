@@ -1,30 +1,18 @@
-// Lower bounds on the peak over all legal orders.
+// Lower bounds on the peak over all legal orders, from what single nodes need.
 //
-// Node bound (b). When v runs, the executed set D is a down-set that holds v's ancestors and
-// neither v nor any descendant, and live(D) + outputs(v) + workspace(v) bytes are needed. So every
-// order needs
+// (a) Reachability: when v runs, every tensor made by an ancestor and read by v or a descendant is
+//     live. One traversal a node.
+// (b) The cut bound lb(v): also the cheapest choice of what else has run; analysis/node_cut.h. It
+// is
+//     never below (a); they are equal where nodes unordered with v cannot change anything.
 //
-//     lb(v) = outputs(v) + workspace(v) - reusable(v) + min { live(D) : anc(v) <= D, D disjoint
-//     from v + desc(v) }
-//
-// live(D) is the cut function of a directed hypergraph: a tensor costs its bytes if its producer is
-// in D and a consumer is not. One minimum cut finds the minimum:
-//
-//     producer --bytes--> tensor --inf--> each consumer          (cut: live)
-//     node --inf--> each predecessor                             (D is closed under predecessors)
-//     ancestors and what exists from the start: the source;  v and its descendants: the sink.
-//
-// The paper's equation 9 has no such bound; it is 5(b) of the design notes. Where the nodes that
-// are neither ancestors nor descendants cannot change anything, it equals the reachability bound
-// 5(a): bytes of tensors whose producer is among the ancestors and a consumer among v and the
-// descendants.
-//
-// Few flows: lb(v) <= what v needs in *any* legal order. Visit the nodes by what they need in a
-// given order, most first, and stop at the first that needs no more than the best bound so far: no
-// later node can raise it. The result is the exact maximum of lb over all nodes.
+// Few evaluations: lb(v) <= what v needs in *any* legal order. Visit the nodes by what they need in
+// a given order, most first, and stop at the first that needs no more than the best bound so far:
+// no later node can raise it. The result is the exact maximum over all nodes.
 #pragma once
 
 #include "lowtide/base/limits.h"
+#include "lowtide/graph/plan.h"
 #include "lowtide/model/order_problem.h"
 
 namespace lowtide {
@@ -41,5 +29,13 @@ Bytes reachability_bound(const OrderProblem& problem, const Schedule& schedule, 
 
 // max over v of 5(b); where the meter stops it, the largest found so far.
 Bytes node_bound(const OrderProblem& problem, const Schedule& schedule, Meter* meter);
+
+// The node that needs most, and the cheapest down-set to run it right after.
+struct Bottleneck {
+  NodeId node;  // none() if the meter stopped before one was done
+  Bytes bound = 0;
+  IdVector<NodeId, std::uint8_t> before;
+};
+Bottleneck find_bottleneck(const OrderProblem& problem, const Schedule& schedule, Meter* meter);
 
 }  // namespace lowtide

@@ -4,6 +4,12 @@
 
 namespace lowtide {
 
+void MaxFlow::reset(int num_vertices) {
+  first_arc_.assign(static_cast<std::size_t>(num_vertices), -1);
+  arcs_.clear();
+  is_maximal_ = false;
+}
+
 void MaxFlow::add_arc(int from, int to, Bytes capacity) {
   arcs_.push_back({to, first_arc_[static_cast<std::size_t>(from)], capacity});
   first_arc_[static_cast<std::size_t>(from)] = static_cast<int>(arcs_.size()) - 1;
@@ -13,10 +19,10 @@ void MaxFlow::add_arc(int from, int to, Bytes capacity) {
 
 bool MaxFlow::build_layers(int source, int sink) {
   layer_.assign(first_arc_.size(), -1);
-  std::vector<int> queue = {source};
+  queue_.assign(1, source);
   layer_[static_cast<std::size_t>(source)] = 0;
-  for (std::size_t i = 0; i < queue.size(); ++i) {
-    const int u = queue[i];
+  for (std::size_t i = 0; i < queue_.size(); ++i) {
+    const int u = queue_[i];
     for (int a = first_arc_[static_cast<std::size_t>(u)]; a >= 0;
          a = arcs_[static_cast<std::size_t>(a)].next) {
       ++work_;
@@ -24,7 +30,7 @@ bool MaxFlow::build_layers(int source, int sink) {
       if (arc.left == 0 || layer_[static_cast<std::size_t>(arc.to)] >= 0) continue;
       layer_[static_cast<std::size_t>(arc.to)] = layer_[static_cast<std::size_t>(u)] + 1;
       if (arc.to == sink) return true;
-      queue.push_back(arc.to);
+      queue_.push_back(arc.to);
     }
   }
   return false;
@@ -74,11 +80,18 @@ Bytes MaxFlow::push(int source, int sink, Bytes enough) {
   return sent;
 }
 
-Bytes MaxFlow::run(int source, int sink, Bytes enough) {
+Bytes MaxFlow::run(int source, int sink, Meter* meter, Bytes enough) {
   Bytes flow = 0;
-  while (flow < enough && build_layers(source, sink)) {
-    next_arc_ = first_arc_;
-    flow += push(source, sink, enough - flow);
+  is_maximal_ = false;
+  while (flow < enough && !meter->stopped()) {
+    const std::int64_t before = work_;
+    is_maximal_ = !build_layers(source, sink);
+    if (!is_maximal_) {
+      next_arc_ = first_arc_;
+      flow += push(source, sink, enough - flow);
+    }
+    meter->spend(1 + work_ - before);
+    if (is_maximal_) break;
   }
   return flow;
 }

@@ -1,11 +1,15 @@
 // Maximum flow by Dinic's algorithm (Dinic 1970): blocking flows in layered networks. Written for
-// the small, sparse networks of analysis/min_cut.h; O(V^2 E) in theory, a few layers in practice.
+// the sparse networks of analysis/live_cut.h; O(V^2 E) in theory, a few layers in practice.
+//
+// A flow can go on after arcs were added: run() starts from the flow that is there. So a question
+// with one more forced node costs only the flow it adds.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "lowtide/base/bytes.h"
+#include "lowtide/base/limits.h"
 
 namespace lowtide {
 
@@ -13,7 +17,10 @@ class MaxFlow {
  public:
   static constexpr Bytes kInfinite = kMaxBytes / 4;
 
-  explicit MaxFlow(int num_vertices) : first_arc_(static_cast<std::size_t>(num_vertices), -1) {}
+  explicit MaxFlow(int num_vertices) { reset(num_vertices); }
+
+  // No arcs, no flow; keeps the memory.
+  void reset(int num_vertices);
 
   int add_vertex() {
     first_arc_.push_back(-1);
@@ -21,15 +28,16 @@ class MaxFlow {
   }
   void add_arc(int from, int to, Bytes capacity);
 
-  // The flow's value, or something >= `enough` as soon as that much has been sent.
-  Bytes run(int source, int sink, Bytes enough = kInfinite);
+  // Sends more until the flow is maximal, or the meter stops it, or `enough` has been sent by this
+  // call. What this call has sent: a lower bound on what the cut has grown by, whatever stopped it.
+  Bytes run(int source, int sink, Meter* meter, Bytes enough = kInfinite);
+  // The last run() ended because no more can be sent.
+  bool is_maximal() const { return is_maximal_; }
 
-  // After run(): vertices that the source still reaches (the smallest minimum cut's source side),
-  // and those that do not reach the sink (the largest one's).
+  // Of a maximal flow: vertices that the source still reaches (the smallest minimum cut's source
+  // side), and those that do not reach the sink (the largest one's).
   std::vector<bool> reached_from_source(int source) const;
   std::vector<bool> not_reaching_sink(int sink) const;
-
-  std::int64_t work() const { return work_; }  // arcs looked at
 
  private:
   struct Arc {
@@ -45,7 +53,9 @@ class MaxFlow {
   std::vector<Arc> arcs_;  // arc i and its reverse i ^ 1
   std::vector<int> layer_;
   std::vector<int> next_arc_;
-  std::int64_t work_ = 0;
+  std::vector<int> queue_;
+  std::int64_t work_ = 0;  // arcs looked at
+  bool is_maximal_ = false;
 };
 
 }  // namespace lowtide

@@ -24,9 +24,9 @@ struct OrderProblem {
   // Nodes, numbered in program order, which is legal.
   Csr<NodeId, NodeId> predecessors;  // direct, no duplicates
   Csr<NodeId, NodeId> successors;
-  Csr<NodeId, TensorId> inputs;   // planned tensors of bytes > 0 only
-  Csr<NodeId, TensorId> outputs;  // likewise
-  IdVector<NodeId, Bytes> workspace_bytes;
+  Csr<NodeId, TensorId> inputs;              // planned tensors of bytes > 0 only
+  Csr<NodeId, TensorId> outputs;             // likewise
+  IdVector<NodeId, Bytes> workspace_bytes;   // < 0 where a reduction has settled an in-place reuse
   IdVector<NodeId, std::uint8_t> is_update;  // an optimizer node: what `hoist` pulls forward
   // Pairs that may share bytes at this node; empty rows unless reuse is asked for. `old` is an
   // input of the node with bytes(old) >= bytes(fresh), not kept. A pair takes effect exactly if
@@ -45,5 +45,9 @@ struct OrderProblem {
   IdRange<NodeId> nodes() const { return IdRange<NodeId>(num_nodes()); }
   IdRange<TensorId> tensors() const { return IdRange<TensorId>(num_tensors()); }
 };
+
+// What v needs beside the tensors that are live before it, if it reuses nothing: its outputs and
+// its workspace.
+Bytes own_bytes(const OrderProblem& problem, NodeId v);
 
 }  // namespace lowtide

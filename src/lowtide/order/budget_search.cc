@@ -2,26 +2,24 @@
 
 #include <algorithm>
 #include <tuple>
-#include <unordered_set>
 
-#include "lowtide/order/down_set_cut.h"
-#include "lowtide/order/walk.h"
+#include "lowtide/analysis/live_cut.h"
+#include "lowtide/order/dead_table.h"
 
 namespace lowtide {
 namespace {
 
-struct SetHasher {
-  std::size_t operator()(const SetHash& hash) const { return hash[0]; }
-};
-
 class BudgetSearch {
  public:
-  BudgetSearch(const CoreProblem& core, Bytes budget, Direction direction, Meter* meter)
-      : core_(core),
-        budget_(budget),
+  BudgetSearch(const OrderProblem& problem, Bytes budget, Direction direction,
+               std::int64_t table_bytes, Meter* meter)
+      : budget_(budget),
         direction_(direction),
         meter_(meter),
-        walk_(core, direction) {}
+        walk_(problem, direction),
+        problem_(problem),
+        cut_(problem),
+        dead_(table_bytes) {}
 
   SearchResult run() {
     for (;;) {
@@ -29,121 +27,143 @@ class BudgetSearch {
       while (commit_to_valley()) take_free_moves();
       if (walk_.is_complete()) return answer(Answer::kYes, walk_.path());
       if (meter_->stopped()) return answer(Answer::kUnknown, committed());
-      if (entered_.size() < kMaxEntries && !entered_.insert(walk_.hash()).second) {
-        // Exhausted before.
-      } else {
-        open_frame();
-      }
+      if (!dead_.contains(walk_.hash())) open_frame();
       if (!take_next_branch()) return answer(Answer::kNo, {});
     }
   }
 
  private:
-  // A state with untried steps. What was free at it is part of its path.
+  // A state with untried steps: those of steps_ from first_step to the next frame's, last first.
+  // What was free at it is part of its path.
   struct Frame {
     std::size_t length;  // of the path
     Bytes live;
     SetHash hash;
-    std::vector<int> steps;  // to be tried, last first
+    std::size_t first_step;
   };
-  static constexpr std::size_t kMaxEntries =
-      4'000'000;  // 16 bytes each, about 200 MB with the table
 
-  SearchResult answer(Answer answer, std::vector<int> nodes) const {
+  SearchResult answer(Answer answer, Schedule nodes) const {
     if (direction_ == Direction::kBackward) std::reverse(nodes.begin(), nodes.end());
     return {answer, std::move(nodes)};
   }
-  std::vector<int> committed() const {
+  Schedule committed() const {
     const auto length = frames_.empty() ? walk_.path().size() : frames_.front().length;
     return {walk_.path().begin(), walk_.path().begin() + static_cast<std::ptrdiff_t>(length)};
   }
 
-  bool fits(int v) const { return walk_.cost(v) <= budget_; }
+  bool fits(NodeId v) const { return walk_.cost(v) <= budget_; }
 
-  void step(int v) {
-    const auto n = static_cast<std::size_t>(v);
-    meter_->spend(static_cast<std::int64_t>(1 + core_.inputs[n].size() + core_.outputs[n].size()));
+  void step(NodeId v) {
+    meter_->spend(
+        static_cast<std::int64_t>(1 + problem_.inputs[v].size() + problem_.successors[v].size()));
     walk_.step(v);
   }
 
   void take_free_moves() {
-    for (std::size_t i = 0; i < walk_.ready().size();) {
-      const int v = walk_.ready()[i];
+    for (std::size_t i = 0; i < walk_.quiet().size() && !meter_->stopped();) {
+      const NodeId v = walk_.quiet()[i];
       meter_->spend();
-      if (walk_.growth(v) <= 0 && fits(v)) {
+      if (fits(v)) {
         step(v);
-        i = 0;  // what it made ready, or cheaper, may stand anywhere
+        i = 0;  // live(.) has changed, and so has the list
       } else {
         ++i;
       }
     }
   }
 
-  CutSide side(int v, std::size_t length) const {
+  Side side(NodeId v, std::size_t length) const {
     const int at = walk_.position(v);
-    if (at >= 0 && static_cast<std::size_t>(at) >= length) return CutSide::kFree;
-    const bool ran = at >= 0;
-    return ran == (direction_ == Direction::kForward) ? CutSide::kIn : CutSide::kOut;
+    if (at >= 0 && static_cast<std::size_t>(at) >= length) return Side::kFree;
+    return (at >= 0) == (direction_ == Direction::kForward) ? Side::kIn : Side::kOut;
   }
 
-  // Commits from the earliest open frame that is at least as high as here, if there is one. True if
-  // the walk has moved.
+  // The earliest open frame that is at least as high as here. Open frames are ever higher, for one
+  // that is not gives way to a commit; unless a commit was called off, which reuses can do.
+  std::vector<Frame>::iterator earliest_frame_as_high() {
+    const auto lower = [](const Frame& open, Bytes live) { return open.live < live; };
+    if (problem_.reuses.num_items() == 0)
+      return std::lower_bound(frames_.begin(), frames_.end(), walk_.live(), lower);
+    return std::find_if(frames_.begin(), frames_.end(),
+                        [&](const Frame& open) { return open.live >= walk_.live(); });
+  }
+
+  // Commits from that frame, if there is one. True if the walk has moved.
   bool commit_to_valley() {
-    const auto frame = std::find_if(frames_.begin(), frames_.end(),
-                                    [&](const Frame& open) { return open.live >= walk_.live(); });
+    const auto frame = earliest_frame_as_high();
     if (frame == frames_.end()) return false;
     const std::size_t length = frame->length;
-    const std::vector<int> since(walk_.path().begin() + static_cast<std::ptrdiff_t>(length),
-                                 walk_.path().end());
+    const Schedule since(walk_.path().begin() + static_cast<std::ptrdiff_t>(length),
+                         walk_.path().end());
     const bool forward = direction_ == Direction::kForward;
-    const auto inside = cheapest_down_set(
-        core_, since, [&](int v) { return side(v, length); },
-        forward ? Minimiser::kLargest : Minimiser::kSmallest, meter_);
-    for (auto open = frame; open != frames_.end(); ++open) entered_.erase(open->hash);
-    frames_.erase(frame, frames_.end());
-    walk_.undo_to(length);
+    cut_.build(since, [&](NodeId v) { return side(v, length); });
+    cut_.run(meter_);
+    if (!cut_.is_maximal()) return false;  // the meter has stopped all
+    const auto inside = cut_.minimiser(forward ? Minimiser::kLargest : Minimiser::kSmallest);
+    Schedule steps;
     for (std::size_t i = 0; i < since.size(); ++i)
-      if ((inside[i] != 0) == forward) step(since[i]);
+      if ((inside[i] != 0) == forward) steps.push_back(since[i]);
+    if (!replay(length, steps)) {
+      replay(length, since);
+      return false;
+    }
+    steps_.resize(frame->first_step);
+    frames_.erase(frame, frames_.end());
+    return true;
+  }
+
+  // From the path's first `length` nodes on along `steps`; false if one does not fit.
+  bool replay(std::size_t length, const Schedule& steps) {
+    walk_.undo_to(length);
+    for (NodeId v : steps) {
+      if (!fits(v)) return false;
+      step(v);
+    }
     return true;
   }
 
   void open_frame() {
-    Frame frame{walk_.path().size(), walk_.live(), walk_.hash(), {}};
-    std::vector<std::tuple<Bytes, Bytes, int>> steps;
-    for (int v : walk_.ready()) {
+    branches_.clear();
+    for (NodeId v : walk_.ready()) {
       meter_->spend();
-      if (fits(v)) steps.emplace_back(walk_.growth(v), walk_.cost(v), v);
+      if (fits(v)) branches_.emplace_back(walk_.growth(v), walk_.cost(v), v);
     }
-    std::sort(steps.rbegin(), steps.rend());
-    for (const auto& [growth, cost, v] : steps) frame.steps.push_back(v);
-    frames_.push_back(std::move(frame));
+    std::sort(branches_.rbegin(), branches_.rend());
+    frames_.push_back({walk_.path().size(), walk_.live(), walk_.hash(), steps_.size()});
+    for (const auto& [growth, cost, v] : branches_) steps_.push_back(v);
   }
 
   // Back to the last frame with an untried step, and take it. False if there is none: exhausted.
   bool take_next_branch() {
-    while (!frames_.empty() && frames_.back().steps.empty()) frames_.pop_back();
+    while (!frames_.empty() && frames_.back().first_step == steps_.size()) {
+      dead_.insert(frames_.back().hash);
+      frames_.pop_back();
+    }
     if (frames_.empty()) return false;
     walk_.undo_to(frames_.back().length);
-    const int v = frames_.back().steps.back();
-    frames_.back().steps.pop_back();
+    const NodeId v = steps_.back();
+    steps_.pop_back();
     step(v);
     return true;
   }
 
-  const CoreProblem& core_;
   Bytes budget_;
   Direction direction_;
   Meter* meter_;
   Walk walk_;
+  const OrderProblem& problem_;
+  LiveCut cut_;
+  DeadTable dead_;
   std::vector<Frame> frames_;
-  std::unordered_set<SetHash, SetHasher> entered_;
+  std::vector<NodeId> steps_;
+  std::vector<std::tuple<Bytes, Bytes, NodeId>> branches_;
 };
 
 }  // namespace
 
-SearchResult search_budget(const CoreProblem& core, Bytes budget, Direction direction,
-                           Meter* meter) {
-  return BudgetSearch(core, budget, direction, meter).run();
+SearchResult search_budget(const OrderProblem& problem, Bytes budget, Direction direction,
+                           std::int64_t table_bytes, Meter* meter) {
+  return BudgetSearch(problem, budget, direction, table_bytes, meter).run();
 }
 
 }  // namespace lowtide

@@ -1,225 +1,121 @@
 #include "lowtide/order/contract.h"
 
 #include <algorithm>
-#include <queue>
+
+#include "lowtide/analysis/reachability.h"
+#include "lowtide/order/merged_nodes.h"
+#include "lowtide/order/settle_reuse.h"
 
 namespace lowtide {
 namespace {
 
-// Which node reaches which, as bitsets; of the original numbering, before any merge.
-class Reachability {
- public:
-  explicit Reachability(const CoreProblem& core) : words_((core.need.size() + 63) / 64) {
-    const auto n = core.need.size();
-    bits_.assign(n * words_, 0);
-    for (std::size_t v = n; v-- > 0;) {
-      for (int s : core.successors[v]) {
-        const auto w = static_cast<std::size_t>(s);
-        bits_[v * words_ + w / 64] |= std::uint64_t{1} << (w % 64);
-        for (std::size_t i = 0; i < words_; ++i) bits_[v * words_ + i] |= bits_[w * words_ + i];
-      }
-    }
-  }
-  bool reaches(int from, int to) const {
-    const auto w = static_cast<std::size_t>(to);
-    return (bits_[static_cast<std::size_t>(from) * words_ + w / 64] >> (w % 64)) & 1;
-  }
-
- private:
-  std::size_t words_;
-  std::vector<std::uint64_t> bits_;
-};
-
-void erase_value(std::vector<int>* items, int value) {
-  items->erase(std::remove(items->begin(), items->end(), value), items->end());
-}
+constexpr std::int64_t kReachabilityBytes = 40'000'000;  // bitsets up to 17 900 nodes
+constexpr int kMaxReadersAsked = 32;
+constexpr int kMaxPasses = 60;
 
 class Contractor {
  public:
-  Contractor(CoreProblem core, Meter* meter)
-      : core_(std::move(core)), reach_(core_), meter_(meter), gone_(core_.need.size(), 0) {}
+  Contractor(const OrderProblem& problem, const Reachability& reach, Meter* meter)
+      : problem_(problem), reach_(reach), meter_(meter), nodes_(problem), frozen_(frozen_nodes()) {}
 
-  CoreProblem run() {
+  Reduced run() {
     bool changed = true;
-    while (changed && !meter_->stopped()) {
+    for (int pass = 0; changed && pass < kMaxPasses && !meter_->stopped(); ++pass) {
       changed = false;
-      for (int v = core_.num_nodes(); v-- > 0;) changed |= !is_gone(v) && try_lazy(v);
-      for (int v = 0; v < core_.num_nodes(); ++v) changed |= !is_gone(v) && try_eager(v);
+      for (std::size_t i = problem_.num_nodes(); i-- > 0;)
+        changed |= may_move(i) && try_lazy(NodeId(i));
+      for (std::size_t i = 0; i < problem_.num_nodes(); ++i)
+        changed |= may_move(i) && try_eager(NodeId(i));
     }
-    return survivors();
+    return nodes_.survivors();
   }
 
  private:
-  bool is_gone(int v) const { return gone_[static_cast<std::size_t>(v)] != 0; }
-  Bytes& need(int v) { return core_.need[static_cast<std::size_t>(v)]; }
-  CoreTensor& tensor(int t) { return core_.tensors[static_cast<std::size_t>(t)]; }
-  std::vector<int>& inputs(int v) { return core_.inputs[static_cast<std::size_t>(v)]; }
-  std::vector<int>& outputs(int v) { return core_.outputs[static_cast<std::size_t>(v)]; }
-  std::vector<int>& predecessors(int v) { return core_.predecessors[static_cast<std::size_t>(v)]; }
-  std::vector<int>& successors(int v) { return core_.successors[static_cast<std::size_t>(v)]; }
-
-  // The successor that reaches all others, or -1.
-  int only_minimal_successor(int v) {
-    for (int w : successors(v))
-      if (std::all_of(successors(v).begin(), successors(v).end(),
-                      [&](int s) { return s == w || reach_.reaches(w, s); }))
-        return w;
-    return -1;
+  IdVector<NodeId, std::uint8_t> frozen_nodes() const {
+    IdVector<NodeId, std::uint8_t> frozen(problem_.num_nodes(), 0);
+    for (NodeId v : problem_.nodes())
+      for (const Reuse& reuse : problem_.reuses[v])
+        for (NodeId c : problem_.consumers[reuse.old]) frozen[c] = 1;
+    return frozen;
   }
-  int only_maximal_predecessor(int v) {
-    for (int u : predecessors(v))
-      if (std::all_of(predecessors(v).begin(), predecessors(v).end(),
-                      [&](int p) { return p == u || reach_.reaches(p, u); }))
-        return u;
-    return -1;
+  bool may_move(std::size_t i) const {
+    return !nodes_.is_merged(NodeId(i)) && !frozen_[NodeId(i)] && !meter_->stopped();
   }
 
-  bool frees_nothing(int v) {
-    return std::all_of(inputs(v).begin(), inputs(v).end(), [&](int t) {
-      return tensor(t).kept || std::any_of(tensor(t).consumers.begin(), tensor(t).consumers.end(),
-                                           [&](int c) { return c != v && reach_.reaches(v, c); });
-    });
+  // The successor that reaches all others, or none(). Numbers are topological: it is the smallest.
+  NodeId only_minimal_successor(NodeId v) {
+    const auto& successors = nodes_.successors(v);
+    meter_->spend(static_cast<std::int64_t>(1 + successors.size()));
+    if (successors.empty()) return NodeId::none();
+    const NodeId w = *std::min_element(successors.begin(), successors.end());
+    const bool reaches_all = std::all_of(successors.begin(), successors.end(),
+                                         [&](NodeId s) { return s == w || reach_.reaches(w, s); });
+    return reaches_all ? w : NodeId::none();
   }
-  // Bytes of the inputs that nobody else reads.
-  Bytes exclusive_bytes(int v) {
-    Bytes bytes = 0;
-    for (int t : inputs(v))
-      if (!tensor(t).kept && tensor(t).consumers.size() == 1) bytes += tensor(t).bytes;
-    return bytes;
+  NodeId only_maximal_predecessor(NodeId v) {
+    const auto& predecessors = nodes_.predecessors(v);
+    meter_->spend(static_cast<std::int64_t>(1 + predecessors.size()));
+    if (predecessors.empty()) return NodeId::none();
+    const NodeId u = *std::max_element(predecessors.begin(), predecessors.end());
+    const bool reached_by_all =
+        std::all_of(predecessors.begin(), predecessors.end(),
+                    [&](NodeId p) { return p == u || reach_.reaches(p, u); });
+    return reached_by_all ? u : NodeId::none();
   }
 
-  bool try_lazy(int v) {
-    meter_->spend(static_cast<std::int64_t>(1 + successors(v).size() + inputs(v).size()));
-    const int w = only_minimal_successor(v);
-    if (w < 0 || !frees_nothing(v)) return false;
-    const Bytes surviving = surviving_bytes(core_, v);
-    if (need(v) > surviving + need(w)) return false;
-    need(w) += surviving;
-    auto& run = core_.run[static_cast<std::size_t>(w)];
-    auto& before = core_.run[static_cast<std::size_t>(v)];
-    run.insert(run.begin(), before.begin(), before.end());
-    merge(v, w);
+  bool frees_nothing(NodeId v) {
+    bool nothing = true;
+    nodes_.for_each_input(v, [&](TensorId t) { return nothing = stays_live(t, v); });
+    return nothing;
+  }
+  // Whether v, or nobody, makes t, or it surely has a reader after v. The latest readers are asked:
+  // they are the likeliest.
+  bool stays_live(TensorId t, NodeId v) {
+    const NodeId producer = problem_.producer[t];
+    if (problem_.kept[t] || (!producer.is_none() && nodes_.find(producer) == v)) return true;
+    const auto consumers = problem_.consumers[t];
+    int asked = 0;
+    for (std::size_t i = consumers.size(); i-- > 0 && asked < kMaxReadersAsked; ++asked) {
+      const NodeId reader = nodes_.find(consumers[i]);
+      if (reader != v && reach_.reaches(v, reader)) return true;
+    }
+    meter_->spend(asked);
+    return false;
+  }
+
+  bool try_lazy(NodeId v) {
+    const NodeId w = only_minimal_successor(v);
+    if (w.is_none() || frozen_[w]) return false;
+    const Bytes together = nodes_.surviving(v) + nodes_.need(w);
+    if (nodes_.need(v) > together || !frees_nothing(v)) return false;
+    nodes_.merge_before(v, w, together);
     return true;
   }
 
-  bool try_eager(int v) {
-    meter_->spend(static_cast<std::int64_t>(1 + predecessors(v).size() + inputs(v).size()));
-    const int u = only_maximal_predecessor(v);
-    if (u < 0 || surviving_bytes(core_, v) > exclusive_bytes(v)) return false;
-    if (surviving_bytes(core_, u) - exclusive_bytes(u) + need(v) > need(u)) return false;
-    auto& run = core_.run[static_cast<std::size_t>(u)];
-    auto& after = core_.run[static_cast<std::size_t>(v)];
-    run.insert(run.end(), after.begin(), after.end());
-    merge(v, u);
+  bool try_eager(NodeId v) {
+    if (nodes_.surviving(v) > nodes_.only_read_by(v)) return false;
+    const NodeId u = only_maximal_predecessor(v);
+    if (u.is_none() || frozen_[u]) return false;
+    const Bytes at_v = nodes_.surviving(u) - nodes_.only_read_by(u) + nodes_.need(v);
+    if (at_v > nodes_.need(u)) return false;
+    nodes_.merge_after(v, u, nodes_.need(u));
     return true;
   }
 
-  // v becomes part of `into`: its arcs and tensors go there; tensors only between the two vanish.
-  void merge(int v, int into) {
-    gone_[static_cast<std::size_t>(v)] = 1;
-    move_arcs(v, into, &Contractor::predecessors, &Contractor::successors);
-    move_arcs(v, into, &Contractor::successors, &Contractor::predecessors);
-    for (int t : inputs(v)) {
-      auto& consumers = tensor(t).consumers;
-      erase_value(&consumers, v);
-      if (tensor(t).producer != into &&
-          std::find(consumers.begin(), consumers.end(), into) == consumers.end()) {
-        consumers.push_back(into);
-        inputs(into).push_back(t);
-      }
-    }
-    for (int t : outputs(v)) {
-      tensor(t).producer = into;
-      erase_value(&tensor(t).consumers, into);
-      erase_value(&inputs(into), t);
-      outputs(into).push_back(t);
-    }
-    inputs(v).clear();
-    outputs(v).clear();
-    // A tensor left without a reader no longer survives; it stays in o.
-    auto& kept = outputs(into);
-    kept.erase(
-        std::remove_if(kept.begin(), kept.end(),
-                       [&](int t) { return tensor(t).consumers.empty() && !tensor(t).kept; }),
-        kept.end());
-  }
-
-  template <class Forward, class Backward>
-  void move_arcs(int v, int into, Forward forward, Backward backward) {
-    for (int other : (this->*forward)(v)) {
-      auto& back = (this->*backward)(other);
-      erase_value(&back, v);
-      if (other == into) continue;
-      auto& own = (this->*forward)(into);
-      if (std::find(own.begin(), own.end(), other) == own.end()) own.push_back(other);
-      if (std::find(back.begin(), back.end(), into) == back.end()) back.push_back(into);
-    }
-    (this->*forward)(v).clear();
-  }
-
-  // The surviving nodes, renumbered topologically and near to program order (merges can break the
-  // old numbers).
-  CoreProblem survivors() {
-    const auto first = [&](int v) { return core_.run[static_cast<std::size_t>(v)].front(); };
-    const auto later = [&](int a, int b) { return first(a) > first(b); };
-    std::priority_queue<int, std::vector<int>, decltype(later)> ready(later);
-    std::vector<int> waits(core_.need.size(), 0);
-    for (int v = 0; v < core_.num_nodes(); ++v) {
-      waits[static_cast<std::size_t>(v)] = static_cast<int>(predecessors(v).size());
-      if (!is_gone(v) && predecessors(v).empty()) ready.push(v);
-    }
-    std::vector<int> order;
-    while (!ready.empty()) {
-      const int v = ready.top();
-      ready.pop();
-      order.push_back(v);
-      for (int s : successors(v))
-        if (--waits[static_cast<std::size_t>(s)] == 0) ready.push(s);
-    }
-    std::vector<int> renamed(core_.need.size(), -1);
-    for (std::size_t i = 0; i < order.size(); ++i)
-      renamed[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
-    const auto rename = [&](std::vector<int> nodes) {
-      for (int& v : nodes) v = renamed[static_cast<std::size_t>(v)];
-      return nodes;
-    };
-    CoreProblem left;
-    left.base = core_.base;
-    std::vector<int> tensor_renamed(core_.tensors.size(), -1);
-    for (std::size_t t = 0; t < core_.tensors.size(); ++t) {
-      CoreTensor kept = core_.tensors[t];
-      if (kept.consumers.empty() && !kept.kept) continue;
-      kept.consumers = rename(kept.consumers);
-      if (kept.producer >= 0) kept.producer = renamed[static_cast<std::size_t>(kept.producer)];
-      tensor_renamed[t] = static_cast<int>(left.tensors.size());
-      left.tensors.push_back(std::move(kept));
-    }
-    const auto rename_tensors = [&](std::vector<int> tensors) {
-      for (int& t : tensors) t = tensor_renamed[static_cast<std::size_t>(t)];
-      return tensors;
-    };
-    for (int v : order) {
-      left.need.push_back(need(v));
-      left.run.push_back(std::move(core_.run[static_cast<std::size_t>(v)]));
-      left.predecessors.push_back(rename(predecessors(v)));
-      left.successors.push_back(rename(successors(v)));
-      left.inputs.push_back(rename_tensors(inputs(v)));
-      left.outputs.push_back(rename_tensors(outputs(v)));
-    }
-    return left;
-  }
-
-  CoreProblem core_;
-  Reachability reach_;
+  const OrderProblem& problem_;
+  const Reachability& reach_;
   Meter* meter_;
-  std::vector<char> gone_;
+  MergedNodes nodes_;
+  IdVector<NodeId, std::uint8_t> frozen_;
 };
 
 }  // namespace
 
-CoreProblem contract(CoreProblem core, Meter* meter) {
-  if (core.num_nodes() > kMaxContractedNodes) return core;
-  return Contractor(std::move(core), meter).run();
+Reduced contract(const OrderProblem& problem, Meter* meter) {
+  const Reachability reach(problem.predecessors, problem.successors, kReachabilityBytes);
+  if (problem.reuses.num_items() == 0) return Contractor(problem, reach, meter).run();
+  const OrderProblem settled = settle_reuses(problem, reach);
+  return Contractor(settled, reach, meter).run();
 }
 
 }  // namespace lowtide

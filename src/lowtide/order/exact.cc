@@ -30,8 +30,8 @@ class ExactOrder {
   Solution<Schedule> run() {
     if (done()) return std::move(solution_);
     raise_bound(node_bound(problem_, solution_.best(), &meter_));
-    if (done() || problem_.reuses.num_items() > 0) return std::move(solution_);
-    core_ = contract(make_core(problem_), &meter_);
+    if (done()) return std::move(solution_);
+    core_ = contract(problem_, &meter_);
     for (std::int64_t effort = kFirstEffort; !done(); effort *= kEffortGrowth) {
       ask(solution_.bound(), effort);
       bisect(effort);
@@ -52,13 +52,13 @@ class ExactOrder {
   // Is there an order within `budget`? The solution learns from the answer.
   Answer ask(Bytes budget, std::int64_t effort) {
     if (done() || budget >= solution_.value()) return Answer::kUnknown;
-    FitResult fit = fits_budget(core_, budget, effort, &meter_);
+    const FitResult fit = fits_budget(core_.problem, budget, effort, &meter_);
     if (fit.answer == Answer::kNo) raise_bound(budget + 1);
     if (fit.answer == Answer::kYes) {
-      const Bytes value = peak(problem_, fit.schedule);
+      Schedule schedule = core_.expand(fit.schedule);
+      const Bytes value = peak(problem_, schedule);
       LOWTIDE_CHECK(value <= budget, "an order said to fit exceeds its budget");
-      solution_.improve(
-          Solution<Schedule>::found(std::move(fit.schedule), value, solution_.bound()));
+      solution_.improve(Solution<Schedule>::found(std::move(schedule), value, solution_.bound()));
       raise_bound(solution_.bound());
     }
     return fit.answer;
@@ -79,7 +79,7 @@ class ExactOrder {
   Bytes unit_;
   Solution<Schedule> solution_;
   Meter meter_;
-  CoreProblem core_;
+  Reduced core_;
 };
 
 }  // namespace

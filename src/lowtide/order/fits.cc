@@ -1,16 +1,20 @@
 #include "lowtide/order/fits.h"
 
-#include "lowtide/order/bottleneck.h"
+#include "lowtide/analysis/lower_bounds.h"
+#include "lowtide/order/contract.h"
+#include "lowtide/order/list_schedule.h"
+#include "lowtide/order/reduced.h"
 
 namespace lowtide {
 namespace {
 
-void append_runs(const CoreProblem& core, const std::vector<int>& nodes,
-                 std::vector<NodeId>* schedule) {
-  for (int v : nodes) {
-    const auto& run = core.run[static_cast<std::size_t>(v)];
-    schedule->insert(schedule->end(), run.begin(), run.end());
-  }
+constexpr int kMaxDepth = 40;
+constexpr std::int64_t kTableShare = 8;  // of the memory
+
+Schedule joined(std::initializer_list<const Schedule*> parts) {
+  Schedule whole;
+  for (const Schedule* part : parts) whole.insert(whole.end(), part->begin(), part->end());
+  return whole;
 }
 
 class Fitter {
@@ -18,83 +22,98 @@ class Fitter {
   Fitter(Bytes budget, std::int64_t effort, Meter* meter)
       : budget_(budget), effort_(effort), meter_(meter) {}
 
-  FitResult run(CoreProblem piece, int depth) {
-    std::vector<NodeId> prefix;
-    std::vector<NodeId> suffix;
-    const auto whole = [&](const std::vector<NodeId>& middle) {
-      std::vector<NodeId> schedule = prefix;
-      schedule.insert(schedule.end(), middle.begin(), middle.end());
-      schedule.insert(schedule.end(), suffix.begin(), suffix.end());
-      return FitResult{Answer::kYes, std::move(schedule)};
-    };
-    // From both ends in turn, as long as a search leaves less for the next.
-    int idle = 0;
-    for (Direction direction = Direction::kForward; idle < 2 && !meter_->stopped();
-         direction = other(direction)) {
-      const SearchResult found = search(piece, direction);
-      if (found.answer == Answer::kNo) return {Answer::kNo, {}};
-      std::vector<NodeId> runs;
-      append_runs(piece, found.nodes, &runs);
-      if (found.answer == Answer::kYes) return whole(runs);
-      idle = found.nodes.empty() ? idle + 1 : 0;
-      if (direction == Direction::kForward)
-        prefix.insert(prefix.end(), runs.begin(), runs.end());
-      else
-        suffix.insert(suffix.begin(), runs.begin(), runs.end());
-      if (!found.nodes.empty()) piece = without(piece, found.nodes, direction);
-    }
+  FitResult run(const OrderProblem& problem, int depth) {
+    Narrowed middle = whole_of(problem);
+    const Answer answer = narrow(&middle);
+    if (answer != Answer::kUnknown) return {answer, std::move(middle.before)};
     if (meter_->stopped() || depth >= kMaxDepth) return {};
-    const FitResult middle = divide(piece, depth);
-    return middle.answer == Answer::kYes ? whole(middle.schedule) : middle;
+    FitResult found = divide(middle.piece.problem, depth);
+    if (found.answer != Answer::kYes) return found;
+    const Schedule inner = middle.piece.expand(found.schedule);
+    return {Answer::kYes, joined({&middle.before, &inner, &middle.after})};
   }
 
  private:
-  static constexpr int kMaxDepth = 40;
-  static constexpr int kMostFlows = 24;
+  // What the permanent commits from both ends leave.
+  struct Narrowed {
+    Schedule before, after;
+    Reduced piece;
+  };
 
-  static Direction other(Direction direction) {
-    return direction == Direction::kForward ? Direction::kBackward : Direction::kForward;
+  static Narrowed whole_of(const OrderProblem& problem) {
+    const IdVector<NodeId, Part> all(problem.num_nodes(), Part::kPiece);
+    return {{}, {}, piece_between(problem, all)};
   }
 
-  SearchResult search(const CoreProblem& piece, Direction direction) {
+  // Searches from both ends in turn, as long as one leaves less for the next. kYes: the whole order
+  // is in `before`.
+  Answer narrow(Narrowed* middle) {
+    const bool both_ways = middle->piece.problem.reuses.num_items() == 0;
+    int idle = both_ways ? 0 : 1;
+    for (Direction direction = Direction::kForward; idle < 2 && !meter_->stopped();) {
+      const SearchResult found = search(middle->piece.problem, direction);
+      if (found.answer == Answer::kNo) return Answer::kNo;
+      const Schedule nodes = middle->piece.expand(found.nodes);
+      if (found.answer == Answer::kYes) {
+        middle->before = joined({&middle->before, &nodes, &middle->after});
+        return Answer::kYes;
+      }
+      idle = nodes.empty() ? idle + 1 : both_ways ? 0 : 1;
+      if (!nodes.empty()) take_off(found.nodes, nodes, direction, middle);
+      if (both_ways) direction = opposite(direction);
+    }
+    return Answer::kUnknown;
+  }
+
+  SearchResult search(const OrderProblem& problem, Direction direction) {
     Meter part(meter_->rest().with_steps(effort_));
-    SearchResult found = search_budget(piece, budget_, direction, &part);
+    const auto table_bytes = meter_->limits().memory_bytes() / kTableShare;
+    SearchResult found = search_budget(problem, budget_, direction, table_bytes, &part);
     meter_->spend(part.used());
     return found;
   }
 
-  static CoreProblem without(const CoreProblem& piece, const std::vector<int>& nodes,
-                             Direction direction) {
-    std::vector<char> side(piece.need.size(), 1);
-    for (int v : nodes)
-      side[static_cast<std::size_t>(v)] = direction == Direction::kForward ? 0 : 2;
-    return piece_of(piece, side);
+  // `taken`: nodes of the piece; `nodes`: what they stand for.
+  static void take_off(const Schedule& taken, const Schedule& nodes, Direction direction,
+                       Narrowed* middle) {
+    const bool forward = direction == Direction::kForward;
+    IdVector<NodeId, Part> part(middle->piece.problem.num_nodes(), Part::kPiece);
+    for (NodeId v : taken) part[v] = forward ? Part::kBefore : Part::kAfter;
+    if (forward)
+      middle->before = joined({&middle->before, &nodes});
+    else
+      middle->after = joined({&nodes, &middle->after});
+    middle->piece = compose(middle->piece, piece_between(middle->piece.problem, part));
   }
 
   // Run the bottleneck right after its cheapest down-set: an order of the two halves, if both fit.
-  FitResult divide(const CoreProblem& piece, int depth) {
-    const Bottleneck bottleneck = find_bottleneck(piece, kMostFlows, meter_);
-    if (bottleneck.node < 0) return {};
+  FitResult divide(const OrderProblem& problem, int depth) {
+    const Bottleneck bottleneck = find_bottleneck(problem, greedy_order(problem, budget_), meter_);
+    if (bottleneck.node.is_none()) return {};
     if (bottleneck.bound > budget_) return {Answer::kNo, {}};
-    std::vector<char> first(piece.need.size());
-    std::vector<char> second(piece.need.size());
-    std::size_t num_first = 0;
-    for (std::size_t v = 0; v < first.size(); ++v) {
-      first[v] = bottleneck.before[v] ? 1 : 2;
-      second[v] = bottleneck.before[v] ? 0 : 1;
-      num_first += bottleneck.before[v] ? 1 : 0;
+    if (meter_->stopped()) return {};
+    IdVector<NodeId, Part> first(problem.num_nodes(), Part::kAfter);
+    IdVector<NodeId, Part> second(problem.num_nodes(), Part::kPiece);
+    for (NodeId v : problem.nodes()) {
+      if (!bottleneck.before[v]) continue;
+      first[v] = Part::kPiece;
+      second[v] = Part::kBefore;
     }
-    second[static_cast<std::size_t>(bottleneck.node)] = 0;
-    if (first.size() < 3 || meter_->stopped()) return {};
-    FitResult before =
-        num_first == 0 ? FitResult{Answer::kYes, {}} : run(piece_of(piece, first), depth + 1);
+    second[bottleneck.node] = Part::kBefore;
+    const FitResult before = run_half(piece_between(problem, first), depth);
     if (before.answer != Answer::kYes) return {};
-    FitResult after = num_first + 1 == first.size() ? FitResult{Answer::kYes, {}}
-                                                    : run(piece_of(piece, second), depth + 1);
+    const FitResult after = run_half(piece_between(problem, second), depth);
     if (after.answer != Answer::kYes) return {};
-    append_runs(piece, {bottleneck.node}, &before.schedule);
-    before.schedule.insert(before.schedule.end(), after.schedule.begin(), after.schedule.end());
-    return before;
+    const Schedule at = {bottleneck.node};
+    return {Answer::kYes, joined({&before.schedule, &at, &after.schedule})};
+  }
+
+  FitResult run_half(const Reduced& half, int depth) {
+    if (half.problem.num_nodes() == 0) return {Answer::kYes, {}};
+    const Reduced smaller = compose(half, contract(half.problem, meter_));
+    FitResult found = run(smaller.problem, depth + 1);
+    found.schedule = smaller.expand(found.schedule);
+    return found;
   }
 
   Bytes budget_;
@@ -104,8 +123,9 @@ class Fitter {
 
 }  // namespace
 
-FitResult fits_budget(const CoreProblem& core, Bytes budget, std::int64_t effort, Meter* meter) {
-  return Fitter(budget, effort, meter).run(core, 0);
+FitResult fits_budget(const OrderProblem& problem, Bytes budget, std::int64_t effort,
+                      Meter* meter) {
+  return Fitter(budget, effort, meter).run(problem, 0);
 }
 
 }  // namespace lowtide

@@ -1,20 +1,23 @@
-// Does any order of a core problem fit in a budget? Searches from both ends, then division.
+// Does any order of a problem fit in a budget? Searches from both ends, then division.
+//
+// Budget searches from both ends in turn, each on what the permanent commits of the others have
+// left. If they are stuck, divide at the bottleneck: the node with the largest bound, run right
+// after the minimiser of its cut; both halves are asked the same. A division that fails proves
+// nothing (committing to that minimiser may lose every solution), unless the bottleneck's bound
+// exceeds the budget: then there is no order.
 #pragma once
-
-#include <vector>
 
 #include "lowtide/base/limits.h"
 #include "lowtide/order/budget_search.h"
-#include "lowtide/order/core_problem.h"
 
 namespace lowtide {
 
 struct FitResult {
   Answer answer = Answer::kUnknown;
-  std::vector<NodeId> schedule;  // of the original nodes; only for kYes
+  Schedule schedule;  // only for kYes
 };
 
 // `effort`: steps for each single search.
-FitResult fits_budget(const CoreProblem& core, Bytes budget, std::int64_t effort, Meter* meter);
+FitResult fits_budget(const OrderProblem& problem, Bytes budget, std::int64_t effort, Meter* meter);
 
 }  // namespace lowtide

@@ -1,0 +1,54 @@
+// The node bound (b): what node v needs at least, whatever the order, by one minimum cut.
+//
+// When v runs, the executed set D is a down-set that holds v's ancestors and neither v nor any
+// descendant, and live(D) + outputs(v) + workspace(v) bytes are needed, less what v reuses in
+// place. So every order needs
+//
+//     lb(v) = own(v) + min { live(D) - reused(v, D) : anc(v) <= D, D disjoint from v + desc(v) }
+//
+// v reuses bytes(fresh) if the other readers of `old` are all in D. Read as "bytes(fresh) are
+// always reused, and charged back if one of these readers is not in D", it is one more tensor of
+// the cut: made by the source, read by them. So live - reused is a cut function as well, and
+// submodular.
+#pragma once
+
+#include <vector>
+
+#include "lowtide/analysis/live_cut.h"
+#include "lowtide/base/limits.h"
+
+namespace lowtide {
+
+class NodeCut {
+ public:
+  NodeCut(const OrderProblem& problem, NodeId v, Meter* meter);
+
+  // What v needs at least. Where the meter stops it or it reaches `enough`: a smaller, or another,
+  // lower bound.
+  Bytes run(Meter* meter, Bytes enough = MaxFlow::kInfinite);
+  Bytes bound() const { return bound_; }
+  bool is_maximal() const { return cut_.is_maximal(); }
+
+  // The nodes that are neither ancestors nor descendants of v.
+  const std::vector<NodeId>& free_nodes() const { return cut_.free_nodes(); }
+  Side side(NodeId u) const { return side_[u]; }
+
+  // From now on only the down-sets with u inside (kIn: u runs before v), or outside (kOut).
+  void force(NodeId u, Side side) { cut_.force(u, side); }
+
+  // Of a maximal run: a down-set of that cost. True: it holds the node.
+  IdVector<NodeId, std::uint8_t> minimiser(Minimiser which) const;
+
+ private:
+  void mark(const Csr<NodeId, NodeId>& edges, NodeId from, Side side, Meter* meter);
+  Bytes surely_live() const;
+  void add_reuses();
+
+  const OrderProblem* problem_;
+  NodeId v_;
+  IdVector<NodeId, Side> side_;
+  LiveCut cut_;
+  Bytes bound_ = 0;
+};
+
+}  // namespace lowtide

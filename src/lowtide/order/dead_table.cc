@@ -1,0 +1,40 @@
+#include "lowtide/order/dead_table.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace lowtide {
+
+DeadTable::DeadTable(std::int64_t max_bytes)
+    : max_slots_(std::bit_floor(static_cast<std::size_t>(std::max<std::int64_t>(
+          max_bytes / static_cast<std::int64_t>(sizeof(SetHash)), kFirstSlots)))) {}
+
+bool DeadTable::contains(SetHash hash) const {
+  for (std::size_t i = 0; i < kProbes && !slots_.empty(); ++i)
+    if (slots_[slot(hash, i)] == hash) return true;
+  return false;
+}
+
+void DeadTable::insert(SetHash hash) {
+  // Growing holds the old slots as well: stop at half the memory.
+  if (used_ * 2 >= slots_.size() && slots_.size() * 2 <= max_slots_) grow();
+  for (std::size_t i = 0; i < kProbes; ++i) {
+    SetHash& at = slots_[slot(hash, i)];
+    if (at == hash) return;
+    if (at != SetHash{}) continue;
+    at = hash;
+    ++used_;
+    return;
+  }
+  slots_[slot(hash, hash[1] % kProbes)] = hash;
+}
+
+void DeadTable::grow() {
+  std::vector<SetHash> old(std::max(kFirstSlots, slots_.size() * 2));
+  old.swap(slots_);
+  used_ = 0;
+  for (const SetHash& hash : old)
+    if (hash != SetHash{}) insert(hash);
+}
+
+}  // namespace lowtide
