@@ -1,6 +1,7 @@
 #include "lowtide/analysis/lower_bounds.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "lowtide/analysis/node_cut.h"
@@ -52,20 +53,27 @@ Bytes reachability_bound(const OrderProblem& problem, const Schedule& schedule, 
 }
 
 Bytes node_bound(const OrderProblem& problem, const Schedule& schedule, Meter* meter) {
-  return largest(problem, schedule, meter, [&](NodeId v) { return node_bound(problem, v, meter); });
+  NodeBounds bounds(problem);
+  bounds.raise(schedule, std::numeric_limits<int>::max(), meter);
+  return bounds.best();
 }
 
-Bottleneck find_bottleneck(const OrderProblem& problem, const Schedule& schedule, Meter* meter) {
-  Bottleneck best;
+bool NodeBounds::raise(const Schedule& schedule, int max_flows, Meter* meter) {
+  bool complete = true;
   visit_by_need(
-      problem, schedule, meter, [&] { return best.bound; },
+      problem_, schedule, meter, [&] { return complete ? best_ : kMaxBytes; },
       [&](NodeId v) {
-        NodeCut cut(problem, v, meter);
-        const Bytes bound = cut.run(meter);
-        if (cut.is_maximal() && bound > best.bound)
-          best = {v, bound, cut.minimiser(Minimiser::kSmallest)};
+        if (known_[v] != kUnknown) return;
+        complete = max_flows-- > 0;
+        if (!complete) return;
+        NodeCut cut(problem_, v, meter);
+        known_[v] = cut.run(meter);
+        if (known_[v] > best_) {
+          best_ = known_[v];
+          node_ = v;
+        }
       });
-  return best;
+  return complete && !meter->stopped();
 }
 
 }  // namespace lowtide

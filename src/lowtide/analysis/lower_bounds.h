@@ -30,12 +30,27 @@ Bytes reachability_bound(const OrderProblem& problem, const Schedule& schedule, 
 // max over v of 5(b); where the meter stops it, the largest found so far.
 Bytes node_bound(const OrderProblem& problem, const Schedule& schedule, Meter* meter);
 
-// The node that needs most, and the cheapest down-set to run it right after.
-struct Bottleneck {
-  NodeId node;  // none() if the meter stopped before one was done
-  Bytes bound = 0;
-  IdVector<NodeId, std::uint8_t> before;
+// The maximum of 5(b), raised in instalments: better orders need fewer flows, and no node's bound is
+// computed twice.
+class NodeBounds {
+ public:
+  explicit NodeBounds(const OrderProblem& problem)
+      : problem_(problem), known_(problem.num_nodes(), kUnknown) {}
+
+  // Visits nodes by what they need in `schedule`. True: best() is the exact maximum. False: stopped
+  // by `max_flows` or the meter.
+  bool raise(const Schedule& schedule, int max_flows, Meter* meter);
+
+  Bytes best() const { return best_; }
+  NodeId node() const { return node_; }  // that needs best(); none() at first
+
+ private:
+  static constexpr Bytes kUnknown = -1;
+
+  const OrderProblem& problem_;
+  IdVector<NodeId, Bytes> known_;
+  Bytes best_ = 0;
+  NodeId node_;
 };
-Bottleneck find_bottleneck(const OrderProblem& problem, const Schedule& schedule, Meter* meter);
 
 }  // namespace lowtide

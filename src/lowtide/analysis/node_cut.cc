@@ -12,10 +12,20 @@ NodeCut::NodeCut(const OrderProblem& problem, NodeId v, Meter* meter)
   std::vector<NodeId> free;
   for (NodeId u : problem.nodes())
     if (side_[u] == Side::kFree) free.push_back(u);
+  build(free, meter);
+}
+
+NodeCut::NodeCut(const OrderProblem& problem, NodeId v, Meter* meter, IdVector<NodeId, Side> side,
+                 const std::vector<NodeId>& free)
+    : problem_(&problem), v_(v), side_(std::move(side)), cut_(problem) {
+  build(free, meter);
+}
+
+void NodeCut::build(const std::vector<NodeId>& free, Meter* meter) {
   cut_.build(free, [&](NodeId u) { return side_[u]; });
-  bound_ = own_bytes(problem, v) + surely_live();
+  bound_ = own_bytes(*problem_, v_) + surely_live();
   add_reuses();
-  meter->spend(static_cast<std::int64_t>(problem.num_nodes() + problem.num_tensors()));
+  meter->spend(static_cast<std::int64_t>(problem_->num_nodes() + problem_->num_tensors()));
 }
 
 void NodeCut::mark(const Csr<NodeId, NodeId>& edges, NodeId from, Side side, Meter* meter) {

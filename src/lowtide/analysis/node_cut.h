@@ -22,6 +22,9 @@ namespace lowtide {
 class NodeCut {
  public:
   NodeCut(const OrderProblem& problem, NodeId v, Meter* meter);
+  // `side`, `free`: known already: kIn for v's ancestors, kOut for v and its descendants.
+  NodeCut(const OrderProblem& problem, NodeId v, Meter* meter, IdVector<NodeId, Side> side,
+          const std::vector<NodeId>& free);
 
   // What v needs at least. Where the meter stops it or it reaches `enough`: a smaller, or another,
   // lower bound.
@@ -41,6 +44,7 @@ class NodeCut {
 
  private:
   void mark(const Csr<NodeId, NodeId>& edges, NodeId from, Side side, Meter* meter);
+  void build(const std::vector<NodeId>& free, Meter* meter);
   Bytes surely_live() const;
   void add_reuses();
 

@@ -6,13 +6,16 @@
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/order/contract.h"
 #include "lowtide/order/fits.h"
+#include "lowtide/order/list_schedule.h"
+#include "lowtide/order/propagate.h"
 
 namespace lowtide {
 namespace {
 
 constexpr std::int64_t kFirstEffort = 20'000;
 constexpr std::int64_t kEffortGrowth = 8;
-constexpr int kBisections = 8;
+constexpr int kBisections = 6;
+constexpr int kFirstFlows = 60;
 
 // All peaks are multiples of it.
 Bytes unit_of(const OrderProblem& problem) {
@@ -25,53 +28,103 @@ Bytes unit_of(const OrderProblem& problem) {
 class ExactOrder {
  public:
   ExactOrder(const OrderProblem& problem, Solution<Schedule> start, const Limits& limits)
-      : problem_(problem), unit_(unit_of(problem)), solution_(std::move(start)), meter_(limits) {}
+      : problem_(problem),
+        unit_(unit_of(problem)),
+        solution_(std::move(start)),
+        meter_(limits),
+        core_(contract(problem, &meter_)),
+        guide_(core_.reduce(solution_.best())),
+        bounds_(core_.problem) {}
 
   Solution<Schedule> run() {
-    if (done()) return std::move(solution_);
-    raise_bound(node_bound(problem_, solution_.best(), &meter_));
-    if (done()) return std::move(solution_);
-    core_ = contract(problem_, &meter_);
+    learn(guide_);
+    raise_bound(kFirstFlows);
+    try_greedy();
     for (std::int64_t effort = kFirstEffort; !done(); effort *= kEffortGrowth) {
-      ask(solution_.bound(), effort);
-      bisect(effort);
-      while (!done() && ask(solution_.value() - unit_, effort) == Answer::kYes) {
+      ask(solution_.bound(), effort, &ExactOrder::search);
+      bisect(effort, &ExactOrder::search);
+      raise_bound(std::numeric_limits<int>::max());
+      ask(solution_.bound(), effort, &ExactOrder::divide);
+      bisect(effort, &ExactOrder::divide);
+      while (ask(solution_.value() - unit_, effort, &ExactOrder::refute) == Answer::kYes) {
       }
     }
     return std::move(solution_);
   }
 
  private:
+  using Method = FitResult (ExactOrder::*)(Bytes budget, std::int64_t effort);
+
   bool done() const { return solution_.status() == Status::kOptimal || meter_.stopped(); }
 
-  void raise_bound(Bytes bound) {
+  void report() const { meter_.limits().report(solution_.value(), solution_.bound()); }
+
+  void prove_at_least(Bytes bound) {
     solution_.raise_bound(std::min(solution_.value(), (bound + unit_ - 1) / unit_ * unit_));
-    meter_.limits().report(solution_.value(), solution_.bound());
+    report();
+  }
+
+  void raise_bound(int max_flows) {
+    if (done()) return;
+    bounds_.raise(guide_, max_flows, &meter_);
+    prove_at_least(bounds_.best());
+  }
+
+  // An order of the contracted problem.
+  void learn(const Schedule& order) {
+    Schedule schedule = core_.expand(order);
+    const Bytes value = peak(problem_, schedule);
+    if (value >= solution_.value()) return;
+    guide_ = order;
+    solution_.improve(Solution<Schedule>::found(std::move(schedule), value, solution_.bound()));
+    report();
+  }
+
+  // Nodes that would exceed the budget wait: each budget is another order.
+  void try_greedy() {
+    for (int eighth = 0; eighth < 8 && !done(); ++eighth) {
+      const Bytes gap = solution_.value() - solution_.bound();
+      meter_.spend(static_cast<std::int64_t>(core_.problem.num_nodes()));
+      learn(greedy_order(core_.problem, solution_.bound() + gap / 8 * eighth));
+    }
+  }
+
+  FitResult search(Bytes budget, std::int64_t effort) {
+    return search_both_ways(core_.problem, budget, effort, &meter_);
+  }
+  FitResult divide(Bytes budget, std::int64_t effort) {
+    return fits_budget(core_.problem, budget, guide_, effort, &meter_);
+  }
+  FitResult refute(Bytes budget, std::int64_t effort) {
+    const FitResult fit = divide(budget, effort);
+    if (fit.answer != Answer::kUnknown || done()) return fit;
+    const auto tight = tighten(core_.problem, budget, guide_, &meter_);
+    if (!tight) return {Answer::kNo, {}};
+    const FitResult found =
+        fits_budget(tight->problem, budget, tight->reduce(guide_), effort, &meter_);
+    return {found.answer, tight->expand(found.schedule)};
   }
 
   // Is there an order within `budget`? The solution learns from the answer.
-  Answer ask(Bytes budget, std::int64_t effort) {
+  Answer ask(Bytes budget, std::int64_t effort, Method method) {
     if (done() || budget >= solution_.value()) return Answer::kUnknown;
-    const FitResult fit = fits_budget(core_.problem, budget, effort, &meter_);
-    if (fit.answer == Answer::kNo) raise_bound(budget + 1);
+    const FitResult fit = (this->*method)(budget, effort);
+    if (fit.answer == Answer::kNo) prove_at_least(budget + 1);
     if (fit.answer == Answer::kYes) {
-      Schedule schedule = core_.expand(fit.schedule);
-      const Bytes value = peak(problem_, schedule);
-      LOWTIDE_CHECK(value <= budget, "an order said to fit exceeds its budget");
-      solution_.improve(Solution<Schedule>::found(std::move(schedule), value, solution_.bound()));
-      raise_bound(solution_.bound());
+      learn(fit.schedule);
+      LOWTIDE_CHECK(solution_.value() <= budget, "an order said to fit exceeds its budget");
     }
     return fit.answer;
   }
 
   // A better incumbent: half-way to the lowest budget that is still in question.
-  void bisect(std::int64_t effort) {
+  void bisect(std::int64_t effort, Method method) {
     Bytes low = solution_.bound();
     for (int i = 0; i < kBisections && !done(); ++i) {
       low = std::max(low, solution_.bound());
       const Bytes middle = low + (solution_.value() - low) / 2 / unit_ * unit_;
       if (middle <= low) return;
-      if (ask(middle, effort) == Answer::kUnknown) low = middle;
+      if (ask(middle, effort, method) == Answer::kUnknown) low = middle;
     }
   }
 
@@ -80,12 +133,15 @@ class ExactOrder {
   Solution<Schedule> solution_;
   Meter meter_;
   Reduced core_;
+  Schedule guide_;  // the best order of the contracted problem
+  NodeBounds bounds_;
 };
 
 }  // namespace
 
 Solution<Schedule> exact_order(const OrderProblem& problem, Solution<Schedule> start,
                                const Limits& limits) {
+  if (start.status() == Status::kOptimal) return start;
   return ExactOrder(problem, std::move(start), limits).run();
 }
 

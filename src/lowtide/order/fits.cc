@@ -1,14 +1,15 @@
 #include "lowtide/order/fits.h"
 
 #include "lowtide/analysis/lower_bounds.h"
+#include "lowtide/analysis/node_cut.h"
 #include "lowtide/order/contract.h"
-#include "lowtide/order/list_schedule.h"
 #include "lowtide/order/reduced.h"
 
 namespace lowtide {
 namespace {
 
 constexpr int kMaxDepth = 40;
+constexpr int kMaxFlows = 100;  // to find a bottleneck
 constexpr std::int64_t kTableShare = 8;  // of the memory
 
 Schedule joined(std::initializer_list<const Schedule*> parts) {
@@ -22,12 +23,15 @@ class Fitter {
   Fitter(Bytes budget, std::int64_t effort, Meter* meter)
       : budget_(budget), effort_(effort), meter_(meter) {}
 
-  FitResult run(const OrderProblem& problem, int depth) {
+  // max_depth 0: no division.
+  FitResult run(const OrderProblem& problem, const Schedule& guide, int max_depth) {
     Narrowed middle = whole_of(problem);
     const Answer answer = narrow(&middle);
     if (answer != Answer::kUnknown) return {answer, std::move(middle.before)};
-    if (meter_->stopped() || depth >= kMaxDepth) return {};
-    FitResult found = divide(middle.piece.problem, depth);
+    if (meter_->stopped() || max_depth == 0) return {};
+    const Reduced core = compose(middle.piece, contract(middle.piece.problem, meter_));
+    FitResult found = divide(core.problem, core.reduce(guide), max_depth);
+    middle.piece = core;
     if (found.answer != Answer::kYes) return found;
     const Schedule inner = middle.piece.expand(found.schedule);
     return {Answer::kYes, joined({&middle.before, &inner, &middle.after})};
@@ -87,32 +91,35 @@ class Fitter {
   }
 
   // Run the bottleneck right after its cheapest down-set: an order of the two halves, if both fit.
-  FitResult divide(const OrderProblem& problem, int depth) {
-    const Bottleneck bottleneck = find_bottleneck(problem, greedy_order(problem, budget_), meter_);
-    if (bottleneck.node.is_none()) return {};
-    if (bottleneck.bound > budget_) return {Answer::kNo, {}};
-    if (meter_->stopped()) return {};
+  FitResult divide(const OrderProblem& problem, const Schedule& guide, int max_depth) {
+    NodeBounds bounds(problem);
+    bounds.raise(guide, kMaxFlows, meter_);
+    if (bounds.best() > budget_) return {Answer::kNo, {}};
+    if (bounds.node().is_none() || meter_->stopped()) return {};
+    NodeCut cut(problem, bounds.node(), meter_);
+    cut.run(meter_);
+    if (!cut.is_maximal()) return {};
+    const auto inside = cut.minimiser(Minimiser::kSmallest);
     IdVector<NodeId, Part> first(problem.num_nodes(), Part::kAfter);
     IdVector<NodeId, Part> second(problem.num_nodes(), Part::kPiece);
     for (NodeId v : problem.nodes()) {
-      if (!bottleneck.before[v]) continue;
+      if (!inside[v]) continue;
       first[v] = Part::kPiece;
       second[v] = Part::kBefore;
     }
-    second[bottleneck.node] = Part::kBefore;
-    const FitResult before = run_half(piece_between(problem, first), depth);
+    second[bounds.node()] = Part::kBefore;
+    const FitResult before = run_half(piece_between(problem, first), guide, max_depth);
     if (before.answer != Answer::kYes) return {};
-    const FitResult after = run_half(piece_between(problem, second), depth);
+    const FitResult after = run_half(piece_between(problem, second), guide, max_depth);
     if (after.answer != Answer::kYes) return {};
-    const Schedule at = {bottleneck.node};
+    const Schedule at = {bounds.node()};
     return {Answer::kYes, joined({&before.schedule, &at, &after.schedule})};
   }
 
-  FitResult run_half(const Reduced& half, int depth) {
+  FitResult run_half(const Reduced& half, const Schedule& guide, int max_depth) {
     if (half.problem.num_nodes() == 0) return {Answer::kYes, {}};
-    const Reduced smaller = compose(half, contract(half.problem, meter_));
-    FitResult found = run(smaller.problem, depth + 1);
-    found.schedule = smaller.expand(found.schedule);
+    FitResult found = run(half.problem, half.reduce(guide), max_depth - 1);
+    found.schedule = half.expand(found.schedule);
     return found;
   }
 
@@ -123,9 +130,14 @@ class Fitter {
 
 }  // namespace
 
-FitResult fits_budget(const OrderProblem& problem, Bytes budget, std::int64_t effort,
-                      Meter* meter) {
-  return Fitter(budget, effort, meter).run(problem, 0);
+FitResult fits_budget(const OrderProblem& problem, Bytes budget, const Schedule& guide,
+                      std::int64_t effort, Meter* meter) {
+  return Fitter(budget, effort, meter).run(problem, guide, kMaxDepth);
+}
+
+FitResult search_both_ways(const OrderProblem& problem, Bytes budget, std::int64_t effort,
+                           Meter* meter) {
+  return Fitter(budget, effort, meter).run(problem, {}, 0);
 }
 
 }  // namespace lowtide

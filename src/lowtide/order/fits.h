@@ -17,7 +17,13 @@ struct FitResult {
   Schedule schedule;  // only for kYes
 };
 
-// `effort`: steps for each single search.
-FitResult fits_budget(const OrderProblem& problem, Bytes budget, std::int64_t effort, Meter* meter);
+// `effort`: steps for each single search. `guide`: any legal order; the nearer to an optimal one, the
+// fewer flows find a bottleneck.
+FitResult fits_budget(const OrderProblem& problem, Bytes budget, const Schedule& guide,
+                      std::int64_t effort, Meter* meter);
+
+// The searches from both ends alone: cheap, and enough for most budgets well above the optimum.
+FitResult search_both_ways(const OrderProblem& problem, Bytes budget, std::int64_t effort,
+                           Meter* meter);
 
 }  // namespace lowtide

@@ -7,23 +7,33 @@
 
 namespace lowtide {
 
-Schedule hoisted_order(const OrderProblem& problem) {
-  // Updates before all else, then program order: the smallest ready id of either kind.
-  const auto rank = [&](NodeId v) { return std::make_pair(problem.is_update[v] ? 0 : 1, v); };
-  std::priority_queue<std::pair<int, NodeId>, std::vector<std::pair<int, NodeId>>, std::greater<>>
-      ready;
-  LiveSet state(problem);
-  for (NodeId v : problem.nodes())
-    if (state.is_ready(v)) ready.push(rank(v));
+Schedule order_by_rank(const OrderProblem& problem, const IdVector<NodeId, std::int64_t>& rank) {
+  using Entry = std::pair<std::int64_t, NodeId>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+  IdVector<NodeId, std::uint32_t> waits_for(problem.num_nodes(), 0);
+  for (NodeId v : problem.nodes()) {
+    waits_for[v] = static_cast<std::uint32_t>(problem.predecessors[v].size());
+    if (waits_for[v] == 0) ready.emplace(rank[v], v);
+  }
   Schedule schedule;
+  schedule.reserve(problem.num_nodes());
   while (!ready.empty()) {
     const NodeId v = ready.top().second;
     ready.pop();
     schedule.push_back(v);
-    state.run(v);
-    for (NodeId w : state.newly_ready()) ready.push(rank(w));
+    for (NodeId w : problem.successors[v])
+      if (--waits_for[w] == 0) ready.emplace(rank[w], w);
   }
   return schedule;
+}
+
+// Updates before all else, then program order.
+Schedule hoisted_order(const OrderProblem& problem) {
+  const auto n = static_cast<std::int64_t>(problem.num_nodes());
+  IdVector<NodeId, std::int64_t> rank(problem.num_nodes(), 0);
+  for (NodeId v : problem.nodes())
+    rank[v] = static_cast<std::int64_t>(v.index()) - (problem.is_update[v] ? n : 0);
+  return order_by_rank(problem, rank);
 }
 
 namespace {

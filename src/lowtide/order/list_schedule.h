@@ -14,6 +14,9 @@
 
 namespace lowtide {
 
+// The legal order nearest to `rank`: always the ready node of least rank; ties by number.
+Schedule order_by_rank(const OrderProblem& problem, const IdVector<NodeId, std::int64_t>& rank);
+
 Schedule hoisted_order(const OrderProblem& problem);
 
 // `budget`: nodes that would need more wait while another one fits; kMaxBytes for none.

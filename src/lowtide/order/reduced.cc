@@ -6,6 +6,7 @@
 #include <queue>
 
 #include "lowtide/model/order_problem_builder.h"
+#include "lowtide/order/list_schedule.h"
 
 namespace lowtide {
 
@@ -14,6 +15,18 @@ Schedule Reduced::expand(const Schedule& schedule) const {
   expanded.reserve(runs.num_items());
   for (NodeId v : schedule) expanded.insert(expanded.end(), runs[v].begin(), runs[v].end());
   return expanded;
+}
+
+Schedule Reduced::reduce(const Schedule& schedule) const {
+  std::size_t num_outer = 0;
+  for (NodeId v : schedule) num_outer = std::max(num_outer, v.index() + 1);
+  IdVector<NodeId, std::int64_t> position(num_outer, 0);
+  for (std::size_t i = 0; i < schedule.size(); ++i)
+    position[schedule[i]] = static_cast<std::int64_t>(i);
+  IdVector<NodeId, std::int64_t> rank(problem.num_nodes(), 0);
+  for (NodeId v : problem.nodes())
+    if (!runs[v].empty()) rank[v] = position[runs[v].front()];
+  return order_by_rank(problem, rank);
 }
 
 Reduced compose(const Reduced& outer, Reduced inner) {

@@ -18,6 +18,9 @@ struct Reduced {
   Csr<NodeId, NodeId> runs;
 
   Schedule expand(const Schedule& schedule) const;
+  // The other way: a legal order of `problem` near to `schedule`, an order of what it was made from
+  // (or of more nodes than that).
+  Schedule reduce(const Schedule& schedule) const;
 };
 
 // `inner` was made from outer.problem: the same, made from what `outer` was made from.
