@@ -110,12 +110,16 @@ TEST(Contraction, KeepsTheOptimum) {
     const Reduced core = contract(lowered.problem, &meter);
     ASSERT_LE(core.problem.num_nodes(), lowered.problem.num_nodes());
     ASSERT_EQ(testing::optimal_peak(core.problem), optimum) << seed;
-    const FitResult at = fits_budget(core.problem, optimum, program_order_of(core.problem), kSteps, &meter);
+    const FitResult at =
+        fits_budget(core.problem, optimum, program_order_of(core.problem), kSteps, &meter);
     ASSERT_EQ(at.answer, Answer::kYes) << seed;
     const Schedule schedule = core.expand(at.schedule);
     ASSERT_TRUE(is_legal(lowered.problem, schedule)) << seed;
     ASSERT_LE(peak(lowered.problem, schedule), optimum) << seed;
-    ASSERT_NE(fits_budget(core.problem, optimum - 1, program_order_of(core.problem), kSteps, &meter).answer, Answer::kYes) << seed;
+    ASSERT_NE(fits_budget(core.problem, optimum - 1, program_order_of(core.problem), kSteps, &meter)
+                  .answer,
+              Answer::kYes)
+        << seed;
   }
 }
 

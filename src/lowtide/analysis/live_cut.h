@@ -54,33 +54,40 @@ class LiveCut {
     }
   }
 
-  // From now on: u in D, or not in D.
-  void force(NodeId u, Side side) {
-    if (side == Side::kIn) flow_.add_arc(kSource, vertex_[u], MaxFlow::kInfinite);
-    if (side == Side::kOut) flow_.add_arc(vertex_[u], kSink, MaxFlow::kInfinite);
-  }
-
   // Bytes added to the cut by this call (see MaxFlow::run).
   Bytes run(Meter* meter, Bytes enough = MaxFlow::kInfinite) {
     return flow_.run(kSource, kSink, meter, enough);
   }
   bool is_maximal() const { return flow_.is_maximal(); }
 
-  // For each of the free nodes, in their order: whether it is in the minimiser.
-  std::vector<char> minimiser(Minimiser which) const {
-    const auto inside = which == Minimiser::kLargest ? flow_.not_reaching_sink(kSink)
-                                                     : flow_.reached_from_source(kSource);
-    std::vector<char> flags;
-    flags.reserve(free_.size());
-    for (NodeId v : free_) flags.push_back(inside[static_cast<std::size_t>(vertex_[v])] ? 1 : 0);
-    return flags;
+  // After a maximal run(): by how much the cut grows at least if u has to be in D (kIn) or outside
+  // (kOut). Costs only the flow that this adds; the cut itself stays as it is.
+  Bytes run_forced(NodeId u, Side side, Meter* meter, Bytes enough) {
+    forced_ = flow_;
+    if (side == Side::kIn) forced_.add_arc(kSource, vertex_[u], MaxFlow::kInfinite);
+    if (side == Side::kOut) forced_.add_arc(vertex_[u], kSink, MaxFlow::kInfinite);
+    return forced_.run(kSource, kSink, meter, enough);
   }
+  bool is_forced_maximal() const { return forced_.is_maximal(); }
+
+  // For each of the free nodes, in their order: whether it is in the minimiser.
+  std::vector<char> minimiser(Minimiser which) const { return minimiser_of(flow_, which); }
+  std::vector<char> forced_minimiser(Minimiser which) const { return minimiser_of(forced_, which); }
 
   const std::vector<NodeId>& free_nodes() const { return free_; }
 
  private:
   static constexpr int kSource = 0;
   static constexpr int kSink = 1;
+
+  std::vector<char> minimiser_of(const MaxFlow& flow, Minimiser which) const {
+    const auto inside = which == Minimiser::kLargest ? flow.not_reaching_sink(kSink)
+                                                     : flow.reached_from_source(kSource);
+    std::vector<char> flags;
+    flags.reserve(free_.size());
+    for (NodeId v : free_) flags.push_back(inside[static_cast<std::size_t>(vertex_[v])] ? 1 : 0);
+    return flags;
+  }
 
   void start(std::span<const NodeId> free) {
     for (NodeId v : free_) vertex_[v] = -1;
@@ -117,6 +124,7 @@ class LiveCut {
 
   const OrderProblem* problem_;
   MaxFlow flow_{2};
+  MaxFlow forced_{2};
   std::vector<NodeId> free_;
   std::vector<TensorId> tensors_;
   IdVector<NodeId, int> vertex_;

@@ -30,8 +30,8 @@ Bytes reachability_bound(const OrderProblem& problem, const Schedule& schedule, 
 // max over v of 5(b); where the meter stops it, the largest found so far.
 Bytes node_bound(const OrderProblem& problem, const Schedule& schedule, Meter* meter);
 
-// The maximum of 5(b), raised in instalments: better orders need fewer flows, and no node's bound is
-// computed twice.
+// The maximum of 5(b), raised in instalments: better orders need fewer flows, and no node's bound
+// is computed twice.
 class NodeBounds {
  public:
   explicit NodeBounds(const OrderProblem& problem)

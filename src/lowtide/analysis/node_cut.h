@@ -36,11 +36,17 @@ class NodeCut {
   const std::vector<NodeId>& free_nodes() const { return cut_.free_nodes(); }
   Side side(NodeId u) const { return side_[u]; }
 
-  // From now on only the down-sets with u inside (kIn: u runs before v), or outside (kOut).
-  void force(NodeId u, Side side) { cut_.force(u, side); }
-
   // Of a maximal run: a down-set of that cost. True: it holds the node.
   IdVector<NodeId, std::uint8_t> minimiser(Minimiser which) const;
+
+  // After a maximal run: what v needs at least if u runs before it (kIn) or after it (kOut). A
+  // value of at least `enough` may be less than the exact one.
+  Bytes bound_with(NodeId u, Side side, Meter* meter, Bytes enough) {
+    return bound_ + cut_.run_forced(u, side, meter, enough - bound_);
+  }
+  // That one was exact; if so, a down-set of that cost, as flags for free_nodes().
+  bool is_exact_with() const { return cut_.is_forced_maximal(); }
+  std::vector<char> minimiser_with() const { return cut_.forced_minimiser(Minimiser::kSmallest); }
 
  private:
   void mark(const Csr<NodeId, NodeId>& edges, NodeId from, Side side, Meter* meter);

@@ -12,7 +12,8 @@
 namespace lowtide {
 namespace {
 
-constexpr std::int64_t kFirstEffort = 20'000;
+constexpr std::int64_t kFirstEffort = 20'000;  // steps of a search, and as many per node
+constexpr std::int64_t kEffortPerNode = 50;
 constexpr std::int64_t kEffortGrowth = 8;
 constexpr int kBisections = 6;
 constexpr int kFirstFlows = 60;
@@ -40,7 +41,9 @@ class ExactOrder {
     learn(guide_);
     raise_bound(kFirstFlows);
     try_greedy();
-    for (std::int64_t effort = kFirstEffort; !done(); effort *= kEffortGrowth) {
+    const auto size = static_cast<std::int64_t>(core_.problem.num_nodes());
+    for (std::int64_t effort = kFirstEffort + kEffortPerNode * size; !done();
+         effort *= kEffortGrowth) {
       ask(solution_.bound(), effort, &ExactOrder::search);
       bisect(effort, &ExactOrder::search);
       raise_bound(std::numeric_limits<int>::max());

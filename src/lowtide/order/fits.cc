@@ -9,7 +9,7 @@ namespace lowtide {
 namespace {
 
 constexpr int kMaxDepth = 40;
-constexpr int kMaxFlows = 100;  // to find a bottleneck
+constexpr int kMaxFlows = 100;           // to find a bottleneck
 constexpr std::int64_t kTableShare = 8;  // of the memory
 
 Schedule joined(std::initializer_list<const Schedule*> parts) {

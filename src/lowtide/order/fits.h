@@ -17,8 +17,8 @@ struct FitResult {
   Schedule schedule;  // only for kYes
 };
 
-// `effort`: steps for each single search. `guide`: any legal order; the nearer to an optimal one, the
-// fewer flows find a bottleneck.
+// `effort`: steps for each single search. `guide`: any legal order; the nearer to an optimal one,
+// the fewer flows find a bottleneck.
 FitResult fits_budget(const OrderProblem& problem, Bytes budget, const Schedule& guide,
                       std::int64_t effort, Meter* meter);
 

@@ -23,9 +23,11 @@ class Propagator {
         may_follow_(problem.num_nodes(), 0) {}
 
   Implied run(const Schedule& guide) {
-    for (NodeId v : guide) {
+    guide_ = &guide;
+    for (std::size_t at = 0; at < guide.size(); ++at) {
       if (meter_->stopped() || implied_.infeasible) break;
-      look_at(v);
+      const NodeId v = guide[at];
+      look_at(v, at);
       set_.rewind(0);
       set_.insert(v);
       set_.settle();
@@ -34,19 +36,39 @@ class Propagator {
   }
 
  private:
-  // set_ is the prefix before v, and is left changed.
-  void look_at(NodeId v) {
+  // set_ is the prefix of the guide before v, at its place there; and is left changed.
+  void look_at(NodeId v, std::size_t at) {
     find_sides(v);
-    if (free_.empty() && set_.cost(v) <= budget_) return;
-    std::optional<NodeCut> cut;
-    if (set_.cost(v) > budget_) {
-      if (!solve(v, &cut)) return;
-      become(cut->minimiser(Minimiser::kSmallest));
+    const bool fits = set_.cost(v) <= budget_;
+    if (free_.empty() && fits) return;
+    if (fits) witness_all();
+    try_later_prefixes(v, at);
+    try_earlier_prefixes(v, at);
+    if (!any_missing()) return;
+    if (fits) {
+      vary(v, true);
+      vary(v, false);
+      if (!any_missing()) return;
     }
-    for (NodeId u : free_) (set_.contains(u) ? may_precede_ : may_follow_)[u] = 1;
-    grow(v);
-    shrink(v);
+    NodeCut cut(problem_, v, meter_, side_, free_);
+    implied_.infeasible = cut.run(meter_) > budget_;
+    if (!cut.is_maximal() || implied_.infeasible) return;
+    become(cut.minimiser(Minimiser::kLargest));
+    witness_all();
+    vary(v, true);
+    become(cut.minimiser(Minimiser::kSmallest));
+    witness_all();
+    vary(v, false);
     ask_flows(v, &cut);
+  }
+
+  // set_ fits: a witness for everybody.
+  void witness_all() {
+    for (NodeId u : free_) (set_.contains(u) ? may_precede_ : may_follow_)[u] = 1;
+  }
+  bool any_missing() const {
+    return std::any_of(free_.begin(), free_.end(),
+                       [&](NodeId u) { return !may_precede_[u] || !may_follow_[u]; });
   }
 
   void find_sides(NodeId v) {
@@ -75,89 +97,123 @@ class Propagator {
     }
   }
 
-  // v's own minimum cut. False if it exceeds the budget, or the meter stopped it.
-  bool solve(NodeId v, std::optional<NodeCut>* cut) {
-    cut->emplace(problem_, v, meter_, side_, free_);
-    implied_.infeasible = (*cut)->run(meter_) > budget_;
-    return (*cut)->is_maximal() && !implied_.infeasible;
-  }
-
   void become(const IdVector<NodeId, std::uint8_t>& wanted) {
     for (NodeId u : free_)
       if (set_.contains(u) != (wanted[u] != 0)) wanted[u] ? set_.insert(u) : set_.erase(u);
   }
 
-  void grow(NodeId v) {
+  // The guide's other prefixes, with v's ancestors and without v's descendants, are down-sets that
+  // v can run after: a good order passes through cheap sets. Of those that fit, the longest shows
+  // what may precede v, the shortest what may follow.
+  void try_later_prefixes(NodeId v, std::size_t at) {
     const std::size_t start = set_.mark();
-    for (NodeId u : free_) {
-      if (meter_->stopped()) break;
-      if (may_precede_[u]) continue;
-      const std::size_t before = set_.mark();
-      const auto added = add_closure(u, problem_.predecessors, true);
-      if (set_.cost(v) > budget_)
-        set_.rewind(before);
-      else
-        for (NodeId w : added) may_precede_[w] = 1;
+    std::size_t tried = at + 1;
+    for (std::size_t i = at + 1; i < guide_->size(); ++i) {
+      const NodeId w = (*guide_)[i];
+      if (side_[w] != Side::kFree) continue;
+      set_.insert(w);
+      if (set_.cost(v) > budget_) continue;
+      for (; tried <= i; ++tried) may_precede_[(*guide_)[tried]] = 1;
     }
+    meter_->spend(static_cast<std::int64_t>(2 * (guide_->size() - at)));
     set_.rewind(start);
   }
-  void shrink(NodeId v) {
-    for (std::size_t i = free_.size(); i-- > 0 && !meter_->stopped();) {
-      const NodeId u = free_[i];
-      if (may_follow_[u]) continue;
-      const std::size_t before = set_.mark();
-      const auto removed = add_closure(u, problem_.successors, false);
-      if (set_.cost(v) > budget_)
-        set_.rewind(before);
-      else
-        for (NodeId w : removed) may_follow_[w] = 1;
+  void try_earlier_prefixes(NodeId v, std::size_t at) {
+    const std::size_t start = set_.mark();
+    std::size_t tried = at;
+    for (std::size_t i = at; i-- > 0;) {
+      const NodeId w = (*guide_)[i];
+      if (side_[w] != Side::kFree) continue;
+      set_.erase(w);
+      if (set_.cost(v) > budget_) continue;
+      while (tried > i) may_follow_[(*guide_)[--tried]] = 1;
+    }
+    meter_->spend(static_cast<std::int64_t>(2 * at));
+    set_.rewind(start);
+  }
+
+  // Looks for witnesses near set_, which fits: larger ones if `enter`, else smaller ones. First
+  // heaping up all that still fits, then for each node that misses a witness from set_ alone.
+  void vary(NodeId v, bool enter) {
+    const std::size_t start = set_.mark();
+    auto& witnessed = enter ? may_precede_ : may_follow_;
+    for (const bool heap : {true, false}) {
+      for (std::size_t i = 0; i < free_.size() && !meter_->stopped(); ++i) {
+        const NodeId u = free_[enter ? i : free_.size() - 1 - i];
+        if (witnessed[u] || set_.contains(u) == enter) continue;
+        const std::size_t before = set_.mark();
+        const bool fits = changes_and_fits(v, u, enter);
+        if (fits)
+          for (NodeId w : changed_) witnessed[w] = 1;
+        if (!fits || !heap) set_.rewind(before);
+      }
+      set_.rewind(start);
     }
   }
-  // u and what it needs enter; or u and what needs it leave.
-  std::vector<NodeId> add_closure(NodeId u, const Csr<NodeId, NodeId>& edges, bool enter) {
-    const auto change = [&](NodeId w) { enter ? set_.insert(w) : set_.erase(w); };
-    std::vector<NodeId> closure = {u};
-    change(u);
-    for (std::size_t i = 0; i < closure.size(); ++i) {
-      for (NodeId w : edges[closure[i]]) {
+
+  // u and what it needs enter; or u and what needs it leave. If that is too dear, so does whatever
+  // makes it cheaper at once (a free move never harms). changed_: the nodes.
+  bool changes_and_fits(NodeId v, NodeId u, bool enter) {
+    const auto& needed = enter ? problem_.predecessors : problem_.successors;
+    changed_.assign(1, u);
+    change(u, enter);
+    for (std::size_t i = 0; i < changed_.size(); ++i)
+      for (NodeId w : needed[changed_[i]])
+        if (side_[w] == Side::kFree && set_.contains(w) != enter) {
+          change(w, enter);
+          changed_.push_back(w);
+        }
+    meter_->spend(static_cast<std::int64_t>(2 * changed_.size()));
+    if (set_.cost(v) > budget_) take_free_moves(v, enter);
+    return set_.cost(v) <= budget_;
+  }
+  void change(NodeId w, bool enter) { enter ? set_.insert(w) : set_.erase(w); }
+
+  void take_free_moves(NodeId v, bool enter) {
+    const auto& needed = enter ? problem_.predecessors : problem_.successors;
+    const auto& next = enter ? problem_.successors : problem_.predecessors;
+    for (std::size_t i = 0; i < changed_.size() && set_.cost(v) > budget_; ++i) {
+      for (NodeId w : next[changed_[i]]) {
+        meter_->spend(2);
         if (side_[w] != Side::kFree || set_.contains(w) == enter) continue;
-        change(w);
-        closure.push_back(w);
+        if (std::any_of(needed[w].begin(), needed[w].end(), [&](NodeId x) {
+              return set_.contains(x) != enter && side_[x] == Side::kFree;
+            }))
+          continue;
+        const std::size_t before = set_.mark();
+        const Bytes cost = set_.cost(v);
+        change(w, enter);
+        if (set_.cost(v) <= cost)
+          changed_.push_back(w);
+        else
+          set_.rewind(before);
       }
     }
-    meter_->spend(static_cast<std::int64_t>(2 * closure.size()));
-    return closure;
   }
 
   // Those without a witness, first those whose edge implies most others: what follows v first from
   // the front, what precedes it from the back.
-  void ask_flows(NodeId v, std::optional<NodeCut>* cut) {
-    const auto missing = [&](const auto& witnessed) {
-      return std::any_of(free_.begin(), free_.end(), [&](NodeId u) { return !witnessed[u]; });
-    };
-    if (!missing(may_precede_) && !missing(may_follow_)) return;
-    if (!*cut && !solve(v, cut)) return;
+  void ask_flows(NodeId v, NodeCut* cut) {
     for (NodeId u : free_)
-      if (!may_precede_[u] && is_excluded(**cut, u, Side::kIn)) {
+      if (!may_precede_[u] && is_excluded(cut, u, Side::kIn)) {
         implied_.precedences.push_back({v, u});
         set_all(problem_.successors, u, &may_precede_);
       }
     for (std::size_t i = free_.size(); i-- > 0;)
-      if (const NodeId u = free_[i]; !may_follow_[u] && is_excluded(**cut, u, Side::kOut)) {
+      if (const NodeId u = free_[i]; !may_follow_[u] && is_excluded(cut, u, Side::kOut)) {
         implied_.precedences.push_back({u, v});
         set_all(problem_.predecessors, u, &may_follow_);
       }
   }
 
   // No down-set with u on that side fits. If one does, it is a witness for other nodes too.
-  bool is_excluded(const NodeCut& own, NodeId u, Side side) {
+  bool is_excluded(NodeCut* cut, NodeId u, Side side) {
     if (meter_->stopped()) return false;
-    NodeCut cut = own;
-    cut.force(u, side);
-    if (cut.run(meter_, budget_ - own.bound() + 1) > budget_) return true;
-    if (!cut.is_maximal()) return false;
-    const auto inside = cut.minimiser(Minimiser::kSmallest);
-    for (NodeId w : free_) (inside[w] ? may_precede_ : may_follow_)[w] = 1;
+    if (cut->bound_with(u, side, meter_, budget_ + 1) > budget_) return true;
+    if (!cut->is_exact_with()) return false;
+    const auto inside = cut->minimiser_with();
+    for (std::size_t i = 0; i < free_.size(); ++i)
+      (inside[i] ? may_precede_ : may_follow_)[free_[i]] = 1;
     return false;
   }
 
@@ -178,9 +234,10 @@ class Propagator {
   const OrderProblem& problem_;
   Bytes budget_;
   Meter* meter_;
+  const Schedule* guide_ = nullptr;
   SetWalk set_;
   IdVector<NodeId, Side> side_;
-  std::vector<NodeId> free_, stack_;
+  std::vector<NodeId> free_, stack_, changed_;
   IdVector<NodeId, std::uint8_t> may_precede_, may_follow_;
   Implied implied_;
 };
@@ -194,7 +251,8 @@ Implied implied_precedences(const OrderProblem& problem, Bytes budget, const Sch
 
 std::optional<Reduced> tighten(const OrderProblem& problem, Bytes budget, const Schedule& guide,
                                Meter* meter) {
-  Reduced result = piece_between(problem, IdVector<NodeId, Part>(problem.num_nodes(), Part::kPiece));
+  Reduced result =
+      piece_between(problem, IdVector<NodeId, Part>(problem.num_nodes(), Part::kPiece));
   for (int round = 0; round < kMaxRounds && !meter->stopped(); ++round) {
     const Implied implied =
         implied_precedences(result.problem, budget, result.reduce(guide), meter);

@@ -1,17 +1,17 @@
 // Precedences that every order within a budget obeys.
 //
-// If u runs before v, the set executed when v runs is a down-set that holds u. So where the cheapest
-// such set (v's cut with u forced to the source; analysis/node_cut.h) needs more than B, every order
-// within B runs v before u. The same with u forced to the sink. Each edge is implied on its own by
-// the budget, so they can be added together, and stopping early is sound. A node whose own bound
-// exceeds B, or a cycle of implied edges, proves that no order fits.
+// If u runs before v, the set executed when v runs is a down-set that holds u. So where the
+// cheapest such set (v's cut with u forced to the source; analysis/node_cut.h) needs more than B,
+// every order within B runs v before u. The same with u forced to the sink. Each edge is implied on
+// its own by the budget, so they can be added together, and stopping early is sound. A node whose
+// own bound exceeds B, or a cycle of implied edges, proves that no order fits.
 //
 // Few flows. A down-set D with cost(v, D) <= B shows at once that everything in D may precede v and
 // everything outside may follow it. The search for such sets starts from the prefix before v of a
 // given order, or the minimiser of v's cut if that prefix is too dear, and grows it by each other
 // node with its ancestors, shrinks it by each node with its descendants, as long as it fits. Only
-// pairs without a witness need a flow, from the residual network of v's own cut, and stop as soon as
-// they exceed B. Those that do not are new witnesses.
+// pairs without a witness need a flow, from the residual network of v's own cut, and stop as soon
+// as they exceed B. Those that do not are new witnesses.
 #pragma once
 
 #include <optional>
