@@ -15,9 +15,9 @@ from models import TiedTransformer, cnn, image_batch, mlp, token_batch, token_lo
 
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("lowtide.torch")
-from lowtide.torch import arena as arena_module  # noqa: E402
-from lowtide.torch.record import ALIVE, NO_PLACE, Request, outside, place  # noqa: E402
-from lowtide.torch.replay import PlacedPlan  # noqa: E402
+from lowtide.torch.arena import library as arena_module  # noqa: E402
+from lowtide.torch.arena.record import ALIVE, NO_PLACE, Request, outside, place  # noqa: E402
+from lowtide.torch.arena.replay import PlacedPlan  # noqa: E402
 
 cross_entropy = torch.nn.functional.cross_entropy
 
@@ -330,7 +330,7 @@ assert not rec.available and not stats.available and stats.hits == 0
 
 
 def test_switched_off_by_the_environment():
-    code = "import lowtide.torch.arena as a; assert a.library() is None"
+    code = "import lowtide.torch.arena.library as a; assert a.library() is None"
     environment = {**__import__("os").environ, "LOWTIDE_ARENA": "0"}
     with warnings.catch_warnings():
         subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment)

@@ -15,7 +15,7 @@ from training import Twins, assert_same
 
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("lowtide.torch")
-from lowtide.torch.arena import library  # noqa: E402
+from lowtide.torch.arena.library import library  # noqa: E402
 
 nn = torch.nn
 cross_entropy = nn.functional.cross_entropy

@@ -11,8 +11,8 @@ from run_traced import legal_order, program_order, run
 
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("lowtide.torch")
-from lowtide.torch.reader import read_graph  # noqa: E402
-from lowtide.torch.trace import trace_step  # noqa: E402
+from lowtide.torch.tracing.reader import read_graph  # noqa: E402
+from lowtide.torch.tracing.trace import trace_step  # noqa: E402
 
 nn = torch.nn
 cross_entropy = nn.functional.cross_entropy

@@ -8,7 +8,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 import lowtide.torch as lt
-from lowtide.torch.inputs import loss_of
+from lowtide.torch.tracing.inputs import loss_of
 
 torch.set_num_threads(1)  # small models: on a busy machine two threads mostly wait for each other
 

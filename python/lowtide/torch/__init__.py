@@ -19,7 +19,9 @@ try:
 except ImportError as error:  # pragma: no cover - needs an environment without torch
     raise ImportError("lowtide.torch needs PyTorch: pip install 'lowtide[torch]'") from error
 
-from lowtide.torch.arena import ArenaUnavailableWarning
+from lowtide.torch.arena.library import ArenaUnavailableWarning
+from lowtide.torch.arena.record import ArenaPlan, Recording, record
+from lowtide.torch.arena.replay import ReplayStats, replay
 from lowtide.torch.capture import capture, capture_inference
 from lowtide.torch.compile_step import (
     CompiledInference,
@@ -27,12 +29,10 @@ from lowtide.torch.compile_step import (
     compile_inference,
     compile_step,
 )
-from lowtide.torch.distributed import DisagreementError
 from lowtide.torch.errors import CaptureError, UnsupportedError
-from lowtide.torch.record import ArenaPlan, Recording, record
-from lowtide.torch.replay import ReplayStats, replay
-from lowtide.torch.report import StepReport
-from lowtide.torch.variant import FallbackWarning
+from lowtide.torch.execution.distributed import DisagreementError
+from lowtide.torch.execution.report import StepReport
+from lowtide.torch.execution.variant import FallbackWarning
 
 __all__ = [
     "ArenaPlan",

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from lowtide._core import Graph
-from lowtide.torch.reader import read_graph
-from lowtide.torch.trace import trace_inference, trace_step
+from lowtide.torch.tracing.reader import read_graph
+from lowtide.torch.tracing.trace import trace_inference, trace_step
 
 
 def capture(

@@ -23,24 +23,24 @@ import torch
 from torch.utils import _pytree as pytree
 
 import lowtide
-from lowtide.torch.arena import Arena
-from lowtide.torch.binding import Binding, StateMissing
-from lowtide.torch.distributed import data_parallel
-from lowtide.torch.eager import EagerStep
+from lowtide.torch.arena.library import Arena
+from lowtide.torch.arena.record import record_if_free
 from lowtide.torch.errors import CaptureError, UnsupportedError
-from lowtide.torch.inputs import call_model
-from lowtide.torch.recipe import Recipe
-from lowtide.torch.record import record_if_free
-from lowtide.torch.report import StepReport
-from lowtide.torch.signature import (
+from lowtide.torch.execution.binding import Binding, StateMissing
+from lowtide.torch.execution.distributed import data_parallel
+from lowtide.torch.execution.eager import EagerStep
+from lowtide.torch.execution.report import StepReport
+from lowtide.torch.execution.variant import FallbackWarning, PlanSettings, Variant, timed
+from lowtide.torch.tracing.inputs import call_model
+from lowtide.torch.tracing.recipe import Recipe
+from lowtide.torch.tracing.signature import (
     LIVE_HYPERPARAMETERS,
     ModelSignature,
     flatten_batch,
     optimizer_signature,
     register_dataclasses,
 )
-from lowtide.torch.trace import TracedStep, trace_inference, trace_step
-from lowtide.torch.variant import FallbackWarning, PlanSettings, Variant, timed
+from lowtide.torch.tracing.trace import TracedStep, trace_inference, trace_step
 
 MAX_PLANS = 8
 

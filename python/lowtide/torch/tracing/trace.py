@@ -26,10 +26,10 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode, make_fx
 from torch.nn.utils.stateless import _reparametrize_module
 from torch.utils import _pytree as pytree
 
-from lowtide.torch.dropout import dropout_as_on
 from lowtide.torch.errors import CaptureError, UnsupportedError
-from lowtide.torch.fakes import Twins, fake_mode
-from lowtide.torch.inputs import (
+from lowtide.torch.tracing.dropout import dropout_as_on
+from lowtide.torch.tracing.fakes import Twins, fake_mode
+from lowtide.torch.tracing.inputs import (
     STATE,
     BatchForm,
     Placeholder,
@@ -39,16 +39,16 @@ from lowtide.torch.inputs import (
     check_batch,
     loss_of,
 )
-from lowtide.torch.optimizers import Groups, ShadowOptimizer, check_parameters
-from lowtide.torch.recipe import Gradients, OnGradients, Recipe, accumulate, separate
-from lowtide.torch.recurrent import traceable_recurrence
-from lowtide.torch.refusals import (
+from lowtide.torch.tracing.optimizers import Groups, ShadowOptimizer, check_parameters
+from lowtide.torch.tracing.recipe import Gradients, OnGradients, Recipe, accumulate, separate
+from lowtide.torch.tracing.recurrent import traceable_recurrence
+from lowtide.torch.tracing.refusals import (
     explain,
     refuse_leaked_tensors,
     refuse_operators,
     refuse_unsupported,
 )
-from lowtide.torch.signature import register_dataclasses
+from lowtide.torch.tracing.signature import register_dataclasses
 
 
 @dataclass

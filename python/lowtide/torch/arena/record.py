@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import lowtide
-from lowtide.torch.arena import library
+from lowtide.torch.arena.library import library
 
 ALIGNMENT = 64  # bytes; PyTorch's own for CPU memory
 ALIVE = -1

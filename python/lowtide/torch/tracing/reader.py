@@ -22,8 +22,8 @@ from torch.fx import Node
 
 from lowtide._core import Graph, GraphBuilder
 from lowtide.torch.errors import CaptureError, UnsupportedError
-from lowtide.torch.inputs import HYPERPARAMETER, INPUT, PARAMETER
-from lowtide.torch.operators import (
+from lowtide.torch.tracing.inputs import HYPERPARAMETER, INPUT, PARAMETER
+from lowtide.torch.tracing.operators import (
     check_storages,
     fake_values,
     is_collective,
@@ -33,7 +33,7 @@ from lowtide.torch.operators import (
     storage_key,
     written_arguments,
 )
-from lowtide.torch.trace import TracedStep
+from lowtide.torch.tracing.trace import TracedStep
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import torch
 from torch.fx import GraphModule, Node
 
 import lowtide
-from lowtide.torch.reader import CapturedStep
-from lowtide.torch.record import ALIVE, Recording, record_if_free
+from lowtide.torch.arena.record import ALIVE, Recording, record_if_free
+from lowtide.torch.tracing.reader import CapturedStep
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from lowtide.torch.inputs import plain
+from lowtide.torch.tracing.inputs import plain
 
 LIVE_HYPERPARAMETERS = ("lr",)  # enter a step as tensors, so that a scheduler may change them
 

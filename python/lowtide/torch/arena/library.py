@@ -1,4 +1,4 @@
-"""Loads the arena (csrc/arena.cc): builds it on first use for the installed PyTorch, caches it.
+"""Loads the arena (arena.cc): builds it on first use for the installed PyTorch, caches it.
 
 Without a compiler nothing breaks: `library()` is None, recording and replay do nothing, and one
 warning says why. Set LOWTIDE_ARENA=0 to switch the arena off.
@@ -21,7 +21,7 @@ import torch
 
 from lowtide.torch import cache
 
-SOURCE = pathlib.Path(__file__).parent / "csrc" / "arena.cc"
+SOURCE = pathlib.Path(__file__).parent / "arena.cc"
 COMPILE_SECONDS = 300
 
 _INTEGERS = POINTER(c_int64)

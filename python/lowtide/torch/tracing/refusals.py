@@ -7,6 +7,7 @@ import traceback
 
 import torch
 
+import lowtide
 from lowtide.torch.errors import CaptureError, UnsupportedError
 
 _WRAPPERS = {
@@ -82,7 +83,7 @@ def explain(error: BaseException) -> CaptureError | None:
 
 def _where(error: BaseException) -> str:
     """' at model.py:12 in forward': the last line of the user's own code, if any."""
-    inside = os.path.dirname(torch.__file__), os.path.dirname(__file__)
+    inside = os.path.dirname(torch.__file__), os.path.dirname(lowtide.__file__)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith(inside):
             return f" at {os.path.basename(frame.filename)}:{frame.lineno} in {frame.name}"

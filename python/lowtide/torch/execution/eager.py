@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from lowtide.torch.inputs import loss_of
-from lowtide.torch.recipe import OnGradients, Recipe
+from lowtide.torch.tracing.inputs import loss_of
+from lowtide.torch.tracing.recipe import OnGradients, Recipe
 
 
 class EagerStep:

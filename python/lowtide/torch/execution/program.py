@@ -24,7 +24,7 @@ import torch
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.graph import _BoxedCodeGen
 
-from lowtide.torch.operators import (
+from lowtide.torch.tracing.operators import (
     fake_values,
     is_collective,
     is_random,

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from lowtide.torch.inputs import BUFFER, HYPERPARAMETER, INPUT, PARAMETER, Placeholder
+from lowtide.torch.tracing.inputs import BUFFER, HYPERPARAMETER, INPUT, PARAMETER, Placeholder
 
 Getter = Callable[[Sequence[Any]], torch.Tensor]
 

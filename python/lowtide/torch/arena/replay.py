@@ -4,7 +4,7 @@
         train_step()
     print(stats)
 
-Checked, so results never change: see csrc/arena.cc. What a plan cannot serve goes to the ordinary
+Checked, so results never change: see arena.cc. What a plan cannot serve goes to the ordinary
 allocator.
 """
 
@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, contextmanager
 from ctypes import c_int64
 from dataclasses import dataclass
 
-from lowtide.torch.arena import Arena, library
-from lowtide.torch.record import ArenaPlan, Recording
+from lowtide.torch.arena.library import Arena, library
+from lowtide.torch.arena.record import ArenaPlan, Recording
 
 
 @dataclass

@@ -18,9 +18,9 @@ import torch
 import torch.distributed as dist
 from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot
 
+from lowtide.torch.arena.record import outside
 from lowtide.torch.cache import content_key
-from lowtide.torch.recipe import Gradients
-from lowtide.torch.record import outside
+from lowtide.torch.tracing.recipe import Gradients
 
 # DistributedDataParallel's own, so that sums are formed in the same order and with the same rounding.
 FIRST_BUCKET_BYTES = 1 << 20

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from lowtide.torch.errors import CaptureError, UnsupportedError
-from lowtide.torch.fakes import Twins, fake_mode
-from lowtide.torch.inputs import Tensors
+from lowtide.torch.tracing.fakes import Twins, fake_mode
+from lowtide.torch.tracing.inputs import Tensors
 
 # Optimizers whose update cannot be traced to the same result, with the reason (measured).
 REFUSED = {

@@ -16,9 +16,9 @@ from torch.fx import GraphModule
 
 import lowtide
 from lowtide.torch import cache
-from lowtide.torch.operators import fake_values
-from lowtide.torch.profile import Profile
-from lowtide.torch.record import ArenaPlan
+from lowtide.torch.arena.record import ArenaPlan
+from lowtide.torch.execution.profile import Profile
+from lowtide.torch.tracing.operators import fake_values
 
 
 @dataclass

@@ -11,7 +11,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from lowtide.torch.errors import CaptureError, UnsupportedError
-from lowtide.torch.fakes import Twins
+from lowtide.torch.tracing.fakes import Twins
 
 PARAMETER, BUFFER, STATE, INPUT = "parameter", "buffer", "optimizer_state", "input"
 HYPERPARAMETER = "hyperparameter"  # a learning rate as a tensor of one float64

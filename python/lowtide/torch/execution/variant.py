@@ -25,17 +25,17 @@ from typing import Any
 import torch
 
 import lowtide
-from lowtide.torch import plancache
-from lowtide.torch.arena import Arena, library
-from lowtide.torch.binding import Binding
-from lowtide.torch.distributed import DataParallel
-from lowtide.torch.profile import Profile, graph_to_plan, run_profiled
-from lowtide.torch.program import Program
-from lowtide.torch.reader import CapturedStep, read_graph
-from lowtide.torch.record import Recording, record_if_free
-from lowtide.torch.replay import PlacedPlan, ReplayStats
-from lowtide.torch.report import StepReport
-from lowtide.torch.trace import TracedStep
+from lowtide.torch.arena.library import Arena, library
+from lowtide.torch.arena.record import Recording, record_if_free
+from lowtide.torch.arena.replay import PlacedPlan, ReplayStats
+from lowtide.torch.execution import plancache
+from lowtide.torch.execution.binding import Binding
+from lowtide.torch.execution.distributed import DataParallel
+from lowtide.torch.execution.profile import Profile, graph_to_plan, run_profiled
+from lowtide.torch.execution.program import Program
+from lowtide.torch.execution.report import StepReport
+from lowtide.torch.tracing.reader import CapturedStep, read_graph
+from lowtide.torch.tracing.trace import TracedStep
 
 DIVERGED_IN_A_ROW = 3  # before a plan is recorded again
 RECORDINGS = 3  # before the arena is given up
@@ -71,9 +71,7 @@ class _Promise:
 
     @staticmethod
     def of(plan: lowtide.Plan) -> _Promise:
-        return _Promise(
-            plan.schedule, plan.peak_bytes, plan.peak_lower_bound_bytes, plan.order_status
-        )
+        return _Promise(plan.schedule, plan.peak_bytes, plan.peak_lower_bound_bytes, plan.order_status)
 
     def show_in(self, report: StepReport) -> None:
         report.planned_peak_bytes = self.peak_bytes
@@ -271,9 +269,7 @@ class Variant:
         found = plancache.load(self._key)
         names = {node.name for node in self.graph.nodes}
         usable = (
-            found is not None
-            and set(found.schedule) == names
-            and self.use_arena == (found.arena is not None)
+            found is not None and set(found.schedule) == names and self.use_arena == (found.arena is not None)
         )
         ranks = self.settings.ranks
         if ranks is not None and usable:
