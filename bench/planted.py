@@ -38,8 +38,20 @@ def pinwheel(piece: Piece, rng: random.Random) -> list[Piece]:
     y1, y2 = sorted(rng.sample(range(bottom + 1, top), 2))
     core = (x1, x2, y1, y2)
     if rng.random() < 0.5:
-        return [(lower, x2, bottom, y1), (x2, upper, bottom, y2), (x1, upper, y2, top), (lower, x1, y1, top), core]
-    return [(lower, x1, bottom, y2), (x1, upper, bottom, y1), (x2, upper, y1, top), (lower, x2, y2, top), core]
+        return [
+            (lower, x2, bottom, y1),
+            (x2, upper, bottom, y2),
+            (x1, upper, y2, top),
+            (lower, x1, y1, top),
+            core,
+        ]
+    return [
+        (lower, x1, bottom, y2),
+        (x1, upper, bottom, y1),
+        (x2, upper, y1, top),
+        (lower, x2, y2, top),
+        core,
+    ]
 
 
 def planted(count: int, seed: int, time: int, height: int, pinwheels: float) -> list[Piece]:
