@@ -80,6 +80,32 @@ TEST(Inspect, DrawsAnyGraph) {
     EXPECT_EQ(line.find("evil [\n"), std::string::npos);
 }
 
+TEST(Inspect, GroupsAddUpToThePeak) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 15});
+    const Timeline timeline = make_timeline(graph, program_order_of(graph), true);
+    for (const GroupBy by : {GroupBy::kPhase, GroupBy::kOperator}) {
+      Bytes sum = 0;
+      for (const LiveGroup& group : groups_at_peak(graph, timeline, by)) sum += group.bytes;
+      EXPECT_EQ(sum, timeline.peak_bytes) << seed;
+    }
+  }
+}
+
+TEST(Inspect, NamesTheTightBound) {
+  const Graph graph = testing::random_graph(7, {.num_nodes = 15});
+  const Timeline timeline = make_timeline(graph, program_order_of(graph));
+  const Plan plan = plan_for(graph);
+  BoundReason reason = explain_bound(graph, plan, Limits::within_steps(kExplanationSteps));
+  const auto says = [&](BoundKind kind, const char* words) {
+    reason.kind = kind;
+    return bound_text(graph, timeline, plan, reason).find(words) != std::string::npos;
+  };
+  EXPECT_TRUE(says(BoundKind::kForced, "reachability"));
+  EXPECT_TRUE(says(BoundKind::kCut, "minimum cut"));
+  EXPECT_TRUE(says(BoundKind::kSearch, "exhausted search"));
+}
+
 // -- peaks compared ----------------------------------------------------------------------------
 
 TEST(PeakChanges, AddUpToTheDifferenceOfThePeaks) {

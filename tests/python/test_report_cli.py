@@ -77,6 +77,8 @@ def test_diff_of_graphs_and_of_plans(cli, tmp_path):
 def test_inspect_draws_the_curve(cli, tmp_path):
     text = cli("inspect", MODEL).stdout
     assert "█" in text and "▲ peak" in text and "saved for backward" in text
+    assert "by the phase that made it" in text and "by operator" in text
+    assert "no order needs less than" in text and "the best found meets it" in text
     plan = tmp_path / "plan.json"
     cli("plan", MODEL, "-o", plan)
     assert cli("inspect", MODEL, plan).stdout != text

@@ -17,6 +17,7 @@ namespace {
 struct InspectArguments {
   std::string graph_path;
   std::string plan_path;
+  PlanOptions options{.time_limit_seconds = 10};
 };
 
 // As wide as the terminal, else the default.
@@ -35,11 +36,15 @@ void run(const InspectArguments& arguments) {
   std::printf("persistent          %s\n", format_bytes(graph.persistent_bytes()).c_str());
   std::printf("program-order peak  %s\n",
               format_bytes(simulated_peak(graph, program_order(graph))).c_str());
+  const bool given = !arguments.plan_path.empty();
+  const Plan plan =
+      given ? load_verified_plan(arguments.plan_path, graph) : make_plan(graph, arguments.options);
   const Timeline timeline =
-      arguments.plan_path.empty()
-          ? make_timeline(graph, program_order_of(graph))
-          : make_timeline(graph, load_verified_plan(arguments.plan_path, graph));
+      given ? make_timeline(graph, plan) : make_timeline(graph, program_order_of(graph));
   std::fputs(inspect_text(graph, timeline, terminal_size()).c_str(), stdout);
+  const Limits limits = Limits::within_steps(kExplanationSteps);
+  const BoundReason reason = explain_bound(graph, plan, limits);
+  std::printf("\n%s", bound_text(graph, timeline, plan, reason).c_str());
 }
 
 }  // namespace
@@ -50,6 +55,10 @@ void add_inspect_command(CLI::App& app, int*) {
       "inspect", "Draw a graph's memory over its steps, and what is live at the peak");
   command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
   command->add_option("PLAN", arguments->plan_path, "Draw this plan instead of program order");
+  command
+      ->add_option("--time-limit", arguments->options.time_limit_seconds,
+                   "Seconds to find a good order and its bound")
+      ->capture_default_str();
   command->callback([arguments] { run(*arguments); });
 }
 

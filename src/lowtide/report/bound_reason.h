@@ -7,6 +7,7 @@
 // explanation is complete; else the rest is owed to a minimum cut or a search, and is named so.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "lowtide/base/limits.h"
@@ -29,6 +30,9 @@ struct BoundReason {
   std::vector<TensorId> forced;  // largest first
   BoundKind kind = BoundKind::kForced;
 };
+
+// Enough for the explanation to be exact on graphs of some 10^4 nodes; a second or so.
+inline constexpr std::int64_t kExplanationSteps = 100'000'000;
 
 // `plan` gives the bound to explain. Within `limits` (steps: nodes and edges walked) the heaviest
 // node is exact; beyond, it is the heaviest one found.

@@ -26,18 +26,24 @@ Bytes workspace_at_peak(const Graph& graph, const Timeline& timeline) {
 
 using Sizes = std::map<std::string, Bytes>;
 
-// What is in memory at the peak, by name; adds up to the peak.
-Sizes sizes_at_peak(const Graph& graph, const Timeline& timeline) {
+// What is in memory at the peak under the names that `name_of` gives; adds up to the peak.
+template <typename NameOf>
+Sizes sizes_at_peak(const Graph& graph, const Timeline& timeline, const NameOf& name_of) {
   Sizes sizes;
+  if (timeline.schedule.empty()) return sizes;
   Bytes rest = timeline.peak_bytes;
   for (TensorId t : live_at(graph, timeline, timeline.peak_step)) {
-    sizes[std::string(graph.tensor_name(t))] += graph.bytes(t);
+    sizes[std::string(name_of(t))] += graph.bytes(t);
     rest -= graph.bytes(t);
   }
   const Bytes workspace = workspace_at_peak(graph, timeline);
   if (workspace != 0) sizes["(workspace)"] += workspace;
   if (rest != workspace) sizes["(reused in place)"] += rest - workspace;
   return sizes;
+}
+
+Sizes sizes_by_tensor(const Graph& graph, const Timeline& timeline) {
+  return sizes_at_peak(graph, timeline, [&](TensorId t) { return graph.tensor_name(t); });
 }
 
 }  // namespace
@@ -62,12 +68,28 @@ std::string peak_place(const Graph& graph, const Timeline& timeline) {
   return text;
 }
 
+std::vector<LiveGroup> groups_at_peak(const Graph& graph, const Timeline& timeline, GroupBy by) {
+  const auto name_of = [&](TensorId t) -> std::string_view {
+    const NodeId producer = graph.producer(t);
+    if (producer.is_none()) return "(given)";
+    const std::string_view name =
+        by == GroupBy::kPhase ? graph.phase(producer) : graph.op(producer);
+    return name.empty() ? "(unnamed)" : name;
+  };
+  std::vector<LiveGroup> groups;
+  for (const auto& [name, bytes] : sizes_at_peak(graph, timeline, name_of))
+    groups.push_back({name, bytes});
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const LiveGroup& a, const LiveGroup& b) { return a.bytes > b.bytes; });
+  return groups;
+}
+
 std::vector<PeakChange> peak_changes(const Graph& old_graph, const Timeline& old_timeline,
                                      const Graph& new_graph, const Timeline& new_timeline) {
   std::map<std::string, PeakChange> by_name;
-  for (const auto& [name, bytes] : sizes_at_peak(old_graph, old_timeline))
+  for (const auto& [name, bytes] : sizes_by_tensor(old_graph, old_timeline))
     by_name[name] = {name, bytes, 0};
-  for (const auto& [name, bytes] : sizes_at_peak(new_graph, new_timeline)) {
+  for (const auto& [name, bytes] : sizes_by_tensor(new_graph, new_timeline)) {
     by_name[name].tensor = name;
     by_name[name].new_bytes = bytes;
   }

@@ -1,6 +1,7 @@
 // Who makes a peak, in words: for `lowtide check`, `lowtide inspect` and `lowtide diff`.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,19 @@ namespace lowtide {
 // for each of the `most` largest tensors in memory at the peak.
 std::vector<std::string> largest_at_peak(const Graph& graph, const Timeline& timeline,
                                          std::size_t most);
+
+// A share of what a step needs.
+struct LiveGroup {
+  std::string name;
+  Bytes bytes = 0;
+};
+
+enum class GroupBy : std::uint8_t { kPhase, kOperator };
+
+// What the peak consists of, by the phase or the operator of the node that made each tensor,
+// largest first (equal ones by name); adds up to the peak. Tensors that no node made are "(given)",
+// the workspace of the node at the peak "(workspace)", what reuse saves there "(reused in place)".
+std::vector<LiveGroup> groups_at_peak(const Graph& graph, const Timeline& timeline, GroupBy by);
 
 // "step 401 of 891, 'threshold_backward' (aten.threshold_backward.default)"; "" without steps.
 std::string peak_place(const Graph& graph, const Timeline& timeline);

@@ -14,6 +14,7 @@ namespace {
 constexpr int kLabelColumns = 12;
 constexpr int kEighths = 8;
 constexpr std::size_t kTensorsShown = 10;
+constexpr std::size_t kGroupsShown = 6;
 constexpr std::array<const char*, kEighths + 1> kBlocks = {" ", "▁", "▂", "▃", "▄",
                                                            "▅", "▆", "▇", "█"};
 
@@ -76,6 +77,52 @@ std::string legend(const Timeline& timeline) {
   return text + "\n";
 }
 
+std::string share(Bytes bytes, Bytes whole) {
+  std::array<char, 64> text;
+  std::snprintf(
+      text.data(), text.size(), "%12s %6.1f %%  ", format_bytes(bytes).c_str(),
+      100.0 * static_cast<double>(bytes) / static_cast<double>(std::max<Bytes>(1, whole)));
+  return text.data();
+}
+
+std::string group_rows(const std::vector<LiveGroup>& groups, Bytes peak) {
+  std::string text;
+  Bytes rest = peak;
+  for (std::size_t i = 0; i < std::min(kGroupsShown, groups.size()); ++i) {
+    text += share(groups[i].bytes, peak) + one_line(groups[i].name) + "\n";
+    rest -= groups[i].bytes;
+  }
+  if (groups.size() > kGroupsShown)
+    text += share(rest, peak) + std::to_string(groups.size() - kGroupsShown) + " others\n";
+  return text;
+}
+
+// Why no order needs less, for a reader who has not seen analysis/lower_bounds.h.
+std::string reason_text(const Graph& graph, const BoundReason& reason) {
+  const std::string node = quote(graph.node_name(reason.node));
+  const std::string forced = format_bytes(reason.forced_bytes);
+  switch (reason.kind) {
+    case BoundKind::kForced:
+      return "reachability: whatever the order, " + std::to_string(reason.forced.size()) +
+             " tensors are in memory when " + node + " runs\n";
+    case BoundKind::kCut:
+      return "minimum cut: " + forced + " are in memory whatever the order when " + node +
+             " runs, and the nodes that could free the rest need as much themselves\n";
+    case BoundKind::kSearch:
+      return "exhausted search: no single node explains it; the most that one forces is " + forced +
+             ", at " + node + "\n";
+  }
+  return "";
+}
+
+std::string above(Bytes value, Bytes bound) {
+  if (value <= bound) return "meets it";
+  std::array<char, 48> text;
+  std::snprintf(text.data(), text.size(), "%.2f %% above",
+                100.0 * (static_cast<double>(value) / static_cast<double>(bound) - 1));
+  return bound > 0 ? text.data() : "above";
+}
+
 }  // namespace
 
 std::string draw_curve(const Graph& graph, const Timeline& timeline, TerminalSize size) {
@@ -101,13 +148,8 @@ std::string largest_tensors_table(const Graph& graph, const Timeline& timeline, 
     const TensorId t = live[i];
     const NodeId producer = graph.producer(t);
     const Interval life = timeline.lifetime[t];
-    std::array<char, 128> numbers;
-    std::snprintf(
-        numbers.data(), numbers.size(), "%12s %6.1f %%  steps %lld-%lld  ",
-        format_bytes(graph.bytes(t)).c_str(),
-        100.0 * static_cast<double>(graph.bytes(t)) / static_cast<double>(timeline.peak_bytes),
-        static_cast<long long>(life.lower), static_cast<long long>(life.upper - 1));
-    text += numbers.data() + quote(graph.tensor_name(t)) + "  " +
+    text += share(graph.bytes(t), timeline.peak_bytes) + "steps " + std::to_string(life.lower) +
+            "-" + std::to_string(life.upper - 1) + "  " + quote(graph.tensor_name(t)) + "  " +
             (producer.is_none() ? "given" : one_line(graph.op(producer))) + "  " +
             to_string(role_of(graph, t)) + "\n";
   }
@@ -116,12 +158,29 @@ std::string largest_tensors_table(const Graph& graph, const Timeline& timeline, 
   return text;
 }
 
+std::string groups_table(const Graph& graph, const Timeline& timeline) {
+  const auto rows = [&](GroupBy by) {
+    return group_rows(groups_at_peak(graph, timeline, by), timeline.peak_bytes);
+  };
+  return "by the phase that made it\n" + rows(GroupBy::kPhase) + "by operator\n" +
+         rows(GroupBy::kOperator);
+}
+
+std::string bound_text(const Graph& graph, const Timeline& timeline, const Plan& plan,
+                       const BoundReason& reason) {
+  if (reason.node.is_none()) return "";
+  const Bytes bound = plan.peak_lower_bound_bytes;
+  return "no order needs less than " + format_bytes(bound) + ": this one " +
+         above(timeline.peak_bytes, bound) + ", the best found " + above(plan.peak_bytes, bound) +
+         "\n  " + reason_text(graph, reason);
+}
+
 std::string inspect_text(const Graph& graph, const Timeline& timeline, TerminalSize size) {
   if (timeline.schedule.empty()) return "no nodes: nothing runs, nothing is planned\n";
   const std::size_t live = live_at(graph, timeline, timeline.peak_step).size();
   return "\n" + draw_curve(graph, timeline, size) + "\npeak " + format_bytes(timeline.peak_bytes) +
          " at " + peak_place(graph, timeline) + ": " + std::to_string(live) + " tensors\n" +
-         largest_tensors_table(graph, timeline, kTensorsShown);
+         largest_tensors_table(graph, timeline, kTensorsShown) + groups_table(graph, timeline);
 }
 
 }  // namespace lowtide

@@ -1,10 +1,11 @@
-// A timeline drawn in a terminal: memory over the steps in Unicode blocks, phases beneath, the
-// largest tensors at the peak.
+// A timeline drawn in a terminal: memory over the steps in Unicode blocks, phases beneath, what the
+// peak consists of, and which bound says that no order can do better.
 #pragma once
 
 #include <string>
 
 #include "lowtide/graph/graph.h"
+#include "lowtide/report/bound_reason.h"
 #include "lowtide/report/timeline.h"
 
 namespace lowtide {
@@ -21,7 +22,15 @@ std::string draw_curve(const Graph& graph, const Timeline& timeline, TerminalSiz
 // The tensors in memory at the peak: bytes, share of the peak, lifetime, name, operator, part.
 std::string largest_tensors_table(const Graph& graph, const Timeline& timeline, std::size_t most);
 
-// Both, under a heading.
+// What the peak consists of, by phase and by operator, a table each.
+std::string groups_table(const Graph& graph, const Timeline& timeline);
+
+// The lower bound of `plan`, the bound of analysis/lower_bounds.h that is tight, the node that
+// forces it, and how far the plan's peak and `timeline`'s stand above it.
+std::string bound_text(const Graph& graph, const Timeline& timeline, const Plan& plan,
+                       const BoundReason& reason);
+
+// The curve and the peak, under a heading.
 std::string inspect_text(const Graph& graph, const Timeline& timeline, TerminalSize size = {});
 
 }  // namespace lowtide

@@ -14,7 +14,6 @@ namespace lowtide {
 namespace {
 
 // Work for one explanation: seconds at most on graphs of tens of thousands of nodes.
-constexpr std::int64_t kExplanationSteps = 100'000'000;
 constexpr std::int64_t kProgramOrderSteps = 1'000'000;
 constexpr int kNone = -1;
 
