@@ -63,8 +63,8 @@ def refuse_leaked_tensors(module: torch.fx.GraphModule, tensors: dict[str, torch
             )
 
 
-def explain(error: BaseException) -> CaptureError | None:
-    """Why tracing stopped, if it is the model's doing."""
+def explain(error: Exception) -> CaptureError:
+    """Why tracing stopped: at which operator, where in the user's code, and the reason."""
     kind, where = type(error).__name__, _where(error)
     first_line = (str(error).strip().splitlines() or [kind])[0]
     if kind in ("DynamicOutputShapeException", "DataDependentOutputException"):
@@ -76,9 +76,7 @@ def explain(error: BaseException) -> CaptureError | None:
         return UnsupportedError(
             f"a reentrant checkpoint{where} runs a backward pass of its own; pass use_reentrant=False"
         )
-    if isinstance(error, AssertionError) and "fake" in first_line.lower():
-        return CaptureError(f"tensors of another fake mode in the step{where}: {first_line}")
-    return None
+    return CaptureError(f"the step cannot be traced{where}: {kind}: {first_line}")
 
 
 def _where(error: BaseException) -> str:

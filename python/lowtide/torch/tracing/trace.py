@@ -239,10 +239,7 @@ class _Trace:
         except CaptureError:
             raise
         except Exception as error:
-            reason = explain(error)
-            if reason is None:
-                raise
-            raise reason from error
+            raise explain(error) from error
         finally:
             torch.clear_autocast_cache()  # it would keep fake casts for the caller's own autocast
         refuse_leaked_tensors(module, {**self.inputs.parameters, **self.inputs.buffers})
