@@ -90,7 +90,9 @@ class Run:
 
         for fake, real in zip(tensors(node.meta["val"]), tensors(self.values[node]), strict=True):
             fake, real = fake.untyped_storage(), real.untyped_storage()
-            assert fake.nbytes() == real.nbytes(), f"{node.name}: {real.nbytes()} bytes, planned {fake.nbytes()}"
+            assert fake.nbytes() == real.nbytes(), (
+                f"{node.name}: {real.nbytes()} bytes, planned {fake.nbytes()}"
+            )
             assert self.real_of_fake.setdefault(fake._cdata, real._cdata) == real._cdata, node.name
             assert self.fake_of_real.setdefault(real._cdata, fake._cdata) == fake._cdata, node.name
 

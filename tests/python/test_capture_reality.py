@@ -12,8 +12,8 @@ from storage_tracker import StorageTracker, eager_peak
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 lt = pytest.importorskip("lowtide.torch")
-from lowtide.torch.reader import read_graph  # noqa: E402
-from lowtide.torch.trace import trace_step  # noqa: E402
+from lowtide.torch.tracing.reader import read_graph  # noqa: E402
+from lowtide.torch.tracing.trace import trace_step  # noqa: E402
 
 
 def images():

@@ -15,6 +15,7 @@ import torch
 from lowtide.torch.errors import CaptureError, UnsupportedError
 from lowtide.torch.tracing.fakes import Twins, fake_mode
 from lowtide.torch.tracing.inputs import Tensors
+from lowtide.torch.tracing.refusals import explain
 
 # Optimizers whose update cannot be traced to the same result, with the reason (measured).
 REFUSED = {
@@ -129,9 +130,13 @@ class ShadowOptimizer:
             for value in group.values():
                 if isinstance(value, torch.Tensor):
                     stand_ins[value] = scratch.fresh(value)
-        with scratch.mode:
-            gradients = {twin: torch.empty_like(stand_ins[twin]) for twin in parameters}
-            state = self.update(stand_ins, gradients, {})
+        try:
+            with scratch.mode:
+                gradients = {twin: torch.empty_like(stand_ins[twin]) for twin in parameters}
+                state = self.update(stand_ins, gradients, {})
+        except Exception as error:
+            name = type(self._original).__name__
+            raise UnsupportedError(f"optimizer {name}: {explain(error)}") from error
         return {
             parameter: {
                 key: self._twins.fresh(v) if isinstance(v, torch.Tensor) else v for key, v in values.items()

@@ -211,7 +211,7 @@ class _Reader:
         self._values[node] = _Value(results, after=(node.name,) if is_number else ())
 
     def _add_node(self, node: Node, needed: list[int], written: list[int], after: list[str]) -> None:
-        inputs = [self._read(key, node.name, after) for key in needed]
+        inputs = _unique(self._read(key, node.name, after) for key in needed)
         mutates: list[str] = []
         outputs: list[str] = []
         may_reuse: dict[str, str] = {}
