@@ -79,8 +79,9 @@ TEST(DeadTable, KeepsWhatFitsAndNeverInvents) {
 TEST(Reachability, ChainsNeverClaimTooMuchAndKnowLongChains) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     const OrderProblem problem = random_problem(seed, 120, false);
-    const Reachability exact(problem.predecessors, problem.successors, 1 << 20);
-    const Reachability chains(problem.predecessors, problem.successors, 0);
+    Meter meter = unlimited();
+    const Reachability exact(problem.predecessors, problem.successors, 1 << 20, &meter);
+    const Reachability chains(problem.predecessors, problem.successors, 0, &meter);
     ASSERT_TRUE(exact.is_exact());
     ASSERT_FALSE(chains.is_exact());
     for (NodeId a : problem.nodes()) {

@@ -107,7 +107,7 @@ TEST(Contraction, KeepsTheOptimum) {
     const LoweredOrder lowered = lower_order(graph);
     const Bytes optimum = testing::optimal_peak(lowered.problem);
     Meter meter{Limits()};
-    const Reduced core = contract(lowered.problem, &meter);
+    const Reduced core = *contract(lowered.problem, &meter);
     ASSERT_LE(core.problem.num_nodes(), lowered.problem.num_nodes());
     ASSERT_EQ(testing::optimal_peak(core.problem), optimum) << seed;
     const FitResult at =

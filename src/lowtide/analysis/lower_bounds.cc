@@ -17,12 +17,16 @@ void visit_by_need(const OrderProblem& problem, const Schedule& schedule, Meter*
   const auto needed = profile(problem, schedule);
   std::vector<std::size_t> by_need(schedule.size());
   std::iota(by_need.begin(), by_need.end(), 0);
-  std::sort(by_need.begin(), by_need.end(), [&](std::size_t a, std::size_t b) {
-    return needed[a] != needed[b] ? needed[a] > needed[b] : a < b;
-  });
-  for (std::size_t i : by_need) {
-    if (needed[i] <= best() || meter->stopped()) break;
-    visit(schedule[i]);
+  const auto less = [&](std::size_t a, std::size_t b) {
+    return needed[a] != needed[b] ? needed[a] < needed[b] : a > b;
+  };
+  // A heap, for only a handful is visited.
+  std::make_heap(by_need.begin(), by_need.end(), less);
+  meter->spend(static_cast<std::int64_t>(schedule.size()));
+  for (; !by_need.empty() && !meter->stopped(); by_need.pop_back()) {
+    std::pop_heap(by_need.begin(), by_need.end(), less);
+    if (needed[by_need.back()] <= best()) break;
+    visit(schedule[by_need.back()]);
   }
 }
 

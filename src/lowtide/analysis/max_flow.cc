@@ -37,7 +37,7 @@ bool MaxFlow::build_layers(int source, int sink) {
 }
 
 // A blocking flow: walk forwards along the layers, retreat from dead ends, augment at the sink.
-Bytes MaxFlow::push(int source, int sink, Bytes enough) {
+Bytes MaxFlow::push(int source, int sink, Bytes enough, Meter* meter) {
   Bytes sent = 0;
   std::vector<int> path;  // arcs from the source
   int u = source;
@@ -53,6 +53,7 @@ Bytes MaxFlow::push(int source, int sink, Bytes enough) {
         if (arc.left == 0) first_full = i;
       }
       sent += amount;
+      if (meter->spend(static_cast<std::int64_t>(path.size()))) break;
       if (first_full == path.size()) break;  // an infinite path: nothing bounds the flow
       u = arcs_[static_cast<std::size_t>(path[first_full] ^ 1)].to;
       path.resize(first_full);
@@ -88,7 +89,7 @@ Bytes MaxFlow::run(int source, int sink, Meter* meter, Bytes enough) {
     is_maximal_ = !build_layers(source, sink);
     if (!is_maximal_) {
       next_arc_ = first_arc_;
-      flow += push(source, sink, enough - flow);
+      flow += push(source, sink, enough - flow, meter);
     }
     meter->spend(1 + work_ - before);
     if (is_maximal_) break;

@@ -47,7 +47,7 @@ class MaxFlow {
   };
 
   bool build_layers(int source, int sink);
-  Bytes push(int source, int sink, Bytes enough);
+  Bytes push(int source, int sink, Bytes enough, Meter* meter);
 
   std::vector<int> first_arc_;
   std::vector<Arc> arcs_;  // arc i and its reverse i ^ 1

@@ -24,16 +24,17 @@ class NodeCut {
   NodeCut(const OrderProblem& problem, NodeId v, Meter* meter);
   // `side`, `free`: known already: kIn for v's ancestors, kOut for v and its descendants.
   NodeCut(const OrderProblem& problem, NodeId v, Meter* meter, IdVector<NodeId, Side> side,
-          const std::vector<NodeId>& free);
+          std::vector<NodeId> free);
 
   // What v needs at least. Where the meter stops it or it reaches `enough`: a smaller, or another,
   // lower bound.
   Bytes run(Meter* meter, Bytes enough = MaxFlow::kInfinite);
+  // Before a run: the reachability bound (a), for no network is built until then.
   Bytes bound() const { return bound_; }
   bool is_maximal() const { return cut_.is_maximal(); }
 
   // The nodes that are neither ancestors nor descendants of v.
-  const std::vector<NodeId>& free_nodes() const { return cut_.free_nodes(); }
+  const std::vector<NodeId>& free_nodes() const { return free_; }
   Side side(NodeId u) const { return side_[u]; }
 
   // Of a maximal run: a down-set of that cost. True: it holds the node.
@@ -50,13 +51,15 @@ class NodeCut {
 
  private:
   void mark(const Csr<NodeId, NodeId>& edges, NodeId from, Side side, Meter* meter);
-  void build(const std::vector<NodeId>& free, Meter* meter);
-  Bytes surely_live() const;
-  void add_reuses();
+  void build(Meter* meter);
+  Bytes surely_needed(Meter* meter) const;
+  bool may_take_effect(const Reuse& reuse) const;
 
   const OrderProblem* problem_;
   NodeId v_;
   IdVector<NodeId, Side> side_;
+  std::vector<NodeId> free_;
+  bool is_built_ = false;
   LiveCut cut_;
   Bytes bound_ = 0;
 };

@@ -5,14 +5,15 @@
 namespace lowtide {
 
 Reachability::Reachability(const Csr<NodeId, NodeId>& predecessors,
-                           const Csr<NodeId, NodeId>& successors, std::int64_t max_bytes)
+                           const Csr<NodeId, NodeId>& successors, std::int64_t max_bytes,
+                           Meter* meter)
     : predecessors_(predecessors),
       successors_(successors),
       is_exact_(exact_bytes(successors.num_rows()) <= max_bytes) {
   if (is_exact_)
     fill_bits();
   else
-    add_chains();
+    add_chains(meter);
 }
 
 void Reachability::fill_bits() {
@@ -31,13 +32,14 @@ void Reachability::fill_bits() {
   }
 }
 
-void Reachability::add_chains() {
+void Reachability::add_chains(Meter* meter) {
   std::vector<std::uint8_t> taken(successors_.num_rows(), 0);
-  for (int i = 0; i < kMaxChains; ++i) {
+  for (int i = 0; i < kMaxChains && !meter->stopped(); ++i) {
     const auto chain = longest_free_path(taken);
     if (chain.size() < 16) return;
     for (NodeId v : chain) taken[v.index()] = 1;
     index_chain(chain);
+    meter->spend(static_cast<std::int64_t>(successors_.num_items()));
   }
 }
 

@@ -15,14 +15,16 @@
 
 #include "lowtide/base/csr.h"
 #include "lowtide/base/id.h"
+#include "lowtide/base/limits.h"
 
 namespace lowtide {
 
 class Reachability {
  public:
-  // Nodes must be numbered topologically. Bitsets if they take at most `max_bytes`, else chains.
+  // Nodes must be numbered topologically. Bitsets if they take at most `max_bytes`, else chains;
+  // fewer of these where the meter stops it.
   Reachability(const Csr<NodeId, NodeId>& predecessors, const Csr<NodeId, NodeId>& successors,
-               std::int64_t max_bytes);
+               std::int64_t max_bytes, Meter* meter);
 
   bool is_exact() const { return is_exact_; }
   // A path of at least one arc leads from a to b. Exact, or false if not known.
@@ -50,7 +52,7 @@ class Reachability {
   bool reaches_by_chain(NodeId a, NodeId b) const;
   bool reaches_nearby(NodeId a, NodeId b) const;
   void fill_bits();
-  void add_chains();
+  void add_chains(Meter* meter);
   // The longest path through nodes that no chain holds yet; empty if it is short.
   std::vector<NodeId> longest_free_path(const std::vector<std::uint8_t>& taken) const;
   void index_chain(const std::vector<NodeId>& chain);

@@ -18,7 +18,7 @@ class Contractor {
   Contractor(const OrderProblem& problem, const Reachability& reach, Meter* meter)
       : problem_(problem), reach_(reach), meter_(meter), nodes_(problem), frozen_(frozen_nodes()) {}
 
-  Reduced run() {
+  std::optional<Reduced> run() {
     bool changed = true;
     for (int pass = 0; changed && pass < kMaxPasses && !meter_->stopped(); ++pass) {
       changed = false;
@@ -27,6 +27,7 @@ class Contractor {
       for (std::size_t i = 0; i < problem_.num_nodes(); ++i)
         changed |= may_move(i) && try_eager(NodeId(i));
     }
+    if (meter_->stopped()) return std::nullopt;
     return nodes_.survivors();
   }
 
@@ -111,8 +112,8 @@ class Contractor {
 
 }  // namespace
 
-Reduced contract(const OrderProblem& problem, Meter* meter) {
-  const Reachability reach(problem.predecessors, problem.successors, kReachabilityBytes);
+std::optional<Reduced> contract(const OrderProblem& problem, Meter* meter) {
+  const Reachability reach(problem.predecessors, problem.successors, kReachabilityBytes, meter);
   if (problem.reuses.num_items() == 0) return Contractor(problem, reach, meter).run();
   const OrderProblem settled = settle_reuses(problem, reach);
   return Contractor(settled, reach, meter).run();

@@ -33,6 +33,7 @@
 
 namespace lowtide {
 
-Reduced contract(const OrderProblem& problem, Meter* meter);
+// Nothing if the meter stops it.
+std::optional<Reduced> contract(const OrderProblem& problem, Meter* meter);
 
 }  // namespace lowtide

@@ -28,12 +28,13 @@ Bytes unit_of(const OrderProblem& problem) {
 
 class ExactOrder {
  public:
-  ExactOrder(const OrderProblem& problem, Solution<Schedule> start, const Limits& limits)
+  // core: `problem` contracted.
+  ExactOrder(const OrderProblem& problem, Reduced core, Solution<Schedule> start, Meter meter)
       : problem_(problem),
         unit_(unit_of(problem)),
         solution_(std::move(start)),
-        meter_(limits),
-        core_(contract(problem, &meter_)),
+        meter_(std::move(meter)),
+        core_(std::move(core)),
         guide_(core_.reduce(solution_.best())),
         bounds_(core_.problem) {}
 
@@ -87,8 +88,7 @@ class ExactOrder {
   void try_greedy() {
     for (int eighth = 0; eighth < 8 && !done(); ++eighth) {
       const Bytes gap = solution_.value() - solution_.bound();
-      meter_.spend(static_cast<std::int64_t>(core_.problem.num_nodes()));
-      learn(greedy_order(core_.problem, solution_.bound() + gap / 8 * eighth));
+      learn(greedy_order(core_.problem, solution_.bound() + gap / 8 * eighth, &meter_));
     }
   }
 
@@ -144,8 +144,11 @@ class ExactOrder {
 
 Solution<Schedule> exact_order(const OrderProblem& problem, Solution<Schedule> start,
                                const Limits& limits) {
-  if (start.status() == Status::kOptimal) return start;
-  return ExactOrder(problem, std::move(start), limits).run();
+  if (start.status() == Status::kOptimal || limits.expired()) return start;
+  Meter meter(limits);
+  auto core = contract(problem, &meter);
+  if (!core) return start;
+  return ExactOrder(problem, std::move(*core), std::move(start), std::move(meter)).run();
 }
 
 }  // namespace lowtide

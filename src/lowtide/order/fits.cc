@@ -29,9 +29,10 @@ class Fitter {
     const Answer answer = narrow(&middle);
     if (answer != Answer::kUnknown) return {answer, std::move(middle.before)};
     if (meter_->stopped() || max_depth == 0) return {};
-    const Reduced core = compose(middle.piece, contract(middle.piece.problem, meter_));
-    FitResult found = divide(core.problem, core.reduce(guide), max_depth);
-    middle.piece = core;
+    auto contracted = contract(middle.piece.problem, meter_);
+    if (!contracted) return {};
+    middle.piece = compose(middle.piece, std::move(*contracted));
+    FitResult found = divide(middle.piece.problem, middle.piece.reduce(guide), max_depth);
     if (found.answer != Answer::kYes) return found;
     const Schedule inner = middle.piece.expand(found.schedule);
     return {Answer::kYes, joined({&middle.before, &inner, &middle.after})};

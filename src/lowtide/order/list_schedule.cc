@@ -42,15 +42,19 @@ namespace {
 // anew when it does and stale ones are dropped when they surface.
 class Greedy {
  public:
-  Greedy(const OrderProblem& problem, Bytes budget)
-      : problem_(problem), budget_(budget), state_(problem), done_(problem.num_nodes(), 0) {
+  Greedy(const OrderProblem& problem, Bytes budget, Meter* meter)
+      : problem_(problem),
+        budget_(budget),
+        meter_(meter),
+        state_(problem),
+        done_(problem.num_nodes(), 0) {
     for (NodeId v : problem.nodes())
       if (state_.is_ready(v)) push(v);
   }
 
   Schedule run() {
     Schedule schedule;
-    while (schedule.size() < problem_.num_nodes()) {
+    while (schedule.size() < problem_.num_nodes() && !meter_->spend()) {
       const NodeId v = take();
       done_[v] = 1;
       schedule.push_back(v);
@@ -59,6 +63,8 @@ class Greedy {
       for (NodeId w : state_.cheaper())
         if (!done_[w] && state_.is_ready(w)) push(w);
     }
+    for (NodeId v : problem_.nodes())
+      if (!done_[v]) schedule.push_back(v);
     return schedule;
   }
 
@@ -110,6 +116,7 @@ class Greedy {
 
   const OrderProblem& problem_;
   Bytes budget_;
+  Meter* meter_;
   LiveSet state_;
   IdVector<NodeId, std::uint8_t> done_;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready_;
@@ -117,8 +124,8 @@ class Greedy {
 
 }  // namespace
 
-Schedule greedy_order(const OrderProblem& problem, Bytes budget) {
-  return Greedy(problem, budget).run();
+Schedule greedy_order(const OrderProblem& problem, Bytes budget, Meter* meter) {
+  return Greedy(problem, budget, meter).run();
 }
 
 }  // namespace lowtide

@@ -10,6 +10,7 @@
 //           the live bytes loses nothing), then the node that grows them least.
 #pragma once
 
+#include "lowtide/base/limits.h"
 #include "lowtide/model/order_problem.h"
 
 namespace lowtide {
@@ -19,7 +20,12 @@ Schedule order_by_rank(const OrderProblem& problem, const IdVector<NodeId, std::
 
 Schedule hoisted_order(const OrderProblem& problem);
 
-// `budget`: nodes that would need more wait while another one fits; kMaxBytes for none.
-Schedule greedy_order(const OrderProblem& problem, Bytes budget = kMaxBytes);
+// `budget`: nodes that would need more wait while another one fits; kMaxBytes for none. Where the
+// meter stops it, the rest follows in program order.
+Schedule greedy_order(const OrderProblem& problem, Bytes budget, Meter* meter);
+inline Schedule greedy_order(const OrderProblem& problem) {
+  Meter unlimited{Limits()};
+  return greedy_order(problem, kMaxBytes, &unlimited);
+}
 
 }  // namespace lowtide

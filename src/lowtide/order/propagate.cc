@@ -261,7 +261,8 @@ std::optional<Reduced> tighten(const OrderProblem& problem, Bytes budget, const 
     auto narrowed = with_precedences(result.problem, implied.precedences);
     if (!narrowed) return std::nullopt;
     result = compose(result, std::move(*narrowed));
-    result = compose(result, contract(result.problem, meter));
+    auto contracted = contract(result.problem, meter);
+    if (contracted) result = compose(result, std::move(*contracted));
   }
   return result;
 }

@@ -31,22 +31,26 @@ Solution<Schedule> hoist(const OrderProblem& problem, const Limits& limits) {
 }
 
 Solution<Schedule> greedy(const OrderProblem& problem, const Limits& limits) {
-  return judged(problem, greedy_order(problem), limits);
+  Meter meter(limits);
+  return judged(problem, greedy_order(problem, kMaxBytes, &meter), limits);
 }
 
 // The simplest orders, the best of them; ties go to the one nearest to program order.
 Solution<Schedule> best(const OrderProblem& problem, const Limits& limits) {
   Schedule best = program_order_of(problem);
   Bytes least = peak(problem, best);
-  const auto consider = [&](Schedule schedule) {
+  Meter meter(limits);
+  const auto consider = [&](const auto& make) {
+    if (meter.stopped()) return;
+    Schedule schedule = make();
     const Bytes value = peak(problem, schedule);
     if (value >= least) return;
     best = std::move(schedule);
     least = value;
   };
-  consider(hoisted_order(problem));
-  consider(greedy_order(problem));
-  consider(greedy_order(problem, least));
+  consider([&] { return hoisted_order(problem); });
+  consider([&] { return greedy_order(problem, kMaxBytes, &meter); });
+  consider([&] { return greedy_order(problem, least, &meter); });
   return judged(problem, std::move(best), limits);
 }
 
