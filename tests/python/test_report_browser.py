@@ -261,6 +261,13 @@ def test_compares_plans(show, plans):
     assert page.evaluate("() => state.run().label") == "greedy"
 
 
+def test_program_order_need_not_come_first(show, plans):
+    given, _, best = plans
+    page = show(MODEL, best, given)
+    assert page.evaluate("() => model.program.label") == "given"
+    assert "below program order" in page.locator("#headline").inner_text()
+
+
 def hostile_graph() -> lowtide.Graph:
     names = [
         "</script><script>alert(1)</script>",

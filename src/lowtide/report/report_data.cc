@@ -1,5 +1,6 @@
 #include "lowtide/report/report_data.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -189,11 +190,11 @@ Plan plan_in_program_order(const Graph& graph, Bytes alignment) {
       .plan;
 }
 
-bool keeps_program_order(const Graph& graph, std::span<const ReportPlan> plans) {
+// Index of the first plan that keeps program order; their number if none does.
+std::size_t program_plan(const Graph& graph, std::span<const ReportPlan> plans) {
   const Schedule program = program_order_of(graph);
-  for (const ReportPlan& shown : plans)
-    if (shown.plan->schedule == program) return true;
-  return false;
+  const auto keeps = [&](const ReportPlan& shown) { return shown.plan->schedule == program; };
+  return static_cast<std::size_t>(std::find_if(plans.begin(), plans.end(), keeps) - plans.begin());
 }
 
 // Bounds on the peak hold for every order: each run may claim the best one known.
@@ -219,7 +220,9 @@ std::string report_json(const Graph& graph, std::span<const ReportPlan> plans) {
   const TensorRows rows = add_tensors(graph, program.planned, &data);
   add_persistent(graph, &data);
   data["runs"] = OrderedJson::array();
-  if (!keeps_program_order(graph, plans)) {
+  const std::size_t given = program_plan(graph, plans);
+  data["program_run"] = given == plans.size() ? 0 : given;
+  if (given == plans.size()) {
     const Bytes alignment = plans.empty() ? PlanOptions().alignment : plans.front().plan->alignment;
     const Plan plan = with_bound(plan_in_program_order(graph, alignment), best_bound(plans));
     data["runs"].push_back(run_json(graph, {"program order", &plan}, rows));

@@ -59,7 +59,9 @@ const model = (() => {
   const matches = (t, query) => searchTexts[t].includes(query);
   const allTensors = Array.from({ length: numTensors }, (_, t) => t);
   const steps = nodes.name.length;
-  const program = runs[0];
+  const program = runs[data.program_run];
+  // The plan of the least peak, the last of equals: what a reader wants to see first.
+  const least = runs.reduce((best, run, i) => (run.peak_bytes <= runs[best].peak_bytes ? i : best), 0);
 
   return {
     data,
@@ -72,6 +74,7 @@ const model = (() => {
     roles,
     runs,
     program,
+    least,
     steps,
     numTensors,
     allTensors,
@@ -90,7 +93,7 @@ const state = (() => {
   // Without phases all tensors play the same part: colour by module then.
   const hasPhases = model.phases.some((phase) => phase !== "");
   const values = {
-    run: model.runs.length - 1,
+    run: model.least,
     step: 0,
     colourBy: hasPhases ? "role" : "module",
     groupBy: "module",
