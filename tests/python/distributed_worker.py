@@ -7,6 +7,8 @@ import sys
 
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import lowtide.torch as lt
@@ -78,9 +80,68 @@ def disagree() -> None:
         raise AssertionError("ranks with different batches agreed")
 
 
+def sharded() -> None:
+    """FSDP2: its eager loop recorded and replayed; compile_step refuses it."""
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+
+    def make():
+        torch.manual_seed(0)
+        model = mlp()
+        for module in [m for m in model if isinstance(m, torch.nn.Linear)] + [model]:
+            fully_shard(module, mesh=mesh)
+        return model, torch.optim.AdamW(model.parameters(), lr=1e-2)
+
+    def train_step(model, optimizer, batch):
+        loss = cross_entropy(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    eager, planned = make(), make()
+    torch.manual_seed(100 + dist.get_rank())
+    batches = [vector_batch() for _ in range(4)]
+    expected = [train_step(*eager, batches[i % 4]) for i in range(10)]
+    losses = [train_step(*planned, batches[i % 4]) for i in range(2)]
+    with lt.record() as rec:
+        losses.append(train_step(*planned, batches[2]))
+    counts = []
+    for i in range(3, 10):
+        with lt.replay(rec) as stats:
+            losses.append(train_step(*planned, batches[i % 4]))
+        counts.append((stats.hits, stats.requests, stats.escaped))
+    assert losses == expected
+    for mine, theirs in zip(planned[0].parameters(), eager[0].parameters(), strict=True):
+        assert torch.equal(mine.to_local(), theirs.to_local())
+    print(f"sharded: rank {dist.get_rank()} (hits, requests, escaped): {counts}", flush=True)
+    if rec.available:
+        assert all(requests == len(rec.requests) for _, requests, _ in counts), counts
+        assert max(hits for hits, _, _ in counts) > 0, counts
+    try:
+        lt.compile_step(planned[0], cross_entropy, planned[1], batches[0])
+    except lt.UnsupportedError as error:
+        assert "FSDP" in str(error) and "record" in str(error), error
+    else:
+        raise AssertionError("a sharded model was captured")
+
+
+def wrapped() -> None:
+    """DistributedDataParallel is refused, with the way out."""
+    model = DistributedDataParallel(mlp())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    try:
+        lt.compile_step(model, cross_entropy, optimizer, vector_batch())
+    except lt.UnsupportedError as error:
+        assert "DistributedDataParallel" in str(error) and "process_group" in str(error), error
+    else:
+        raise AssertionError("a wrapped model was captured")
+
+
+OTHERS = {"disagree": disagree, "sharded": sharded, "wrapped": wrapped}
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     for name in sys.argv[1:]:
-        disagree() if name == "disagree" else train(name)
+        OTHERS[name]() if name in OTHERS else train(name)
     dist.destroy_process_group()

@@ -259,6 +259,25 @@ def test_requests_made_outside_are_not_placed():
 
 
 @needs_arena
+def test_what_another_thread_releases_is_not_placed():
+    """As the threads of a collective do: when they let go differs from step to step."""
+
+    def step():
+        held = [torch.ones(1000)]
+        thread = threading.Thread(target=held.clear)
+        thread.start()
+        thread.join()
+        return torch.ones(500).sum().item()
+
+    with lt.record() as rec:
+        step()
+    assert [(r.bytes, r.outside) for r in rec.requests][:2] == [(4000, True), (2000, False)]
+    with lt.replay(rec) as stats:
+        assert step() == 500
+    assert (stats.conflicts, stats.escaped) == (0, 1)
+
+
+@needs_arena
 def test_sessions_do_not_nest_and_end_with_exceptions():
     with lt.record(), pytest.raises(RuntimeError, match="already"), lt.record():
         pass

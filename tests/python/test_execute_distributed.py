@@ -27,7 +27,11 @@ def torchrun(processes, *cases):
 
 
 def test_two_ranks():
-    torchrun(2, "mlp", "cnn", "transformer", "wide", "disagree")
+    torchrun(2, "mlp", "cnn", "transformer", "wide", "disagree", "wrapped")
+
+
+def test_fsdp2_eager_loop_is_recorded_and_replayed():
+    torchrun(2, "sharded")
 
 
 def test_four_ranks():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 
 import torch
 from torch.utils import _pytree as pytree
@@ -11,6 +12,9 @@ import lowtide.torch as lt
 from lowtide.torch.tracing.inputs import loss_of
 
 torch.set_num_threads(1)  # small models: on a busy machine two threads mostly wait for each other
+
+
+STEPS = 20 if os.environ.get("LOWTIDE_LONG_TESTS") else 6
 
 
 def assert_same(mine, theirs, what=""):
@@ -43,7 +47,7 @@ class Twins:
         self.eager_optimizer.zero_grad(set_to_none=True)
         return loss.detach()
 
-    def train(self, batches, steps=6, eager_step=None, before=None):
+    def train(self, batches, steps=STEPS, eager_step=None, before=None):
         """Both for `steps` steps with the same random seeds; losses and in the end everything equal."""
         if self.step is None:
             self.compile(batches[0])

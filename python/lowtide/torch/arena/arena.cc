@@ -19,7 +19,8 @@
 //    recorded);
 //  * only the thread that opened the replay takes part; other threads are served by the base;
 //  * an arena's memory outlives its owner until its last block is freed.
-// What still lived when the record ended has no offset: it goes to the base.
+// What still lived when the record ended, or was released by another thread, has no offset: it goes
+// to the base.
 //
 // Cost. Outside a session: one thread-local read an allocation, two atomic loads a release. In a
 // replay: one uncontended lock and a search in the sorted list of live blocks, both ways.
@@ -235,7 +236,12 @@ struct Recording final : Session {
     requests.push_back({static_cast<std::int64_t>(bytes), ticks++, kAlive, t_outside});
     return p;
   }
-  void released(std::int64_t index) override { requests[index].end = ticks++; }
+  // Another thread's release (a collective's, say) comes at another time in every step: no plan can
+  // rely on it, so the request is not placed.
+  void released(std::int64_t index) override {
+    requests[index].end = ticks++;
+    if (t_session != this) requests[index].outside = true;
+  }
 
   std::vector<Request> requests;
   std::int64_t ticks = 0;

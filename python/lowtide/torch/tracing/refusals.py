@@ -10,11 +10,19 @@ import torch
 import lowtide
 from lowtide.torch.errors import CaptureError, UnsupportedError
 
+_INSIDE = (
+    "capture sees none of its collectives; capture the module inside it (model.module), and pass "
+    "process_group= to compile_step"
+)
+_SHARDED = (
+    "capture sees none of its collectives; use lowtide.torch.record and replay around the eager loop, or "
+    "process_group= of compile_step with the bare module"
+)
 _WRAPPERS = {
-    "DistributedDataParallel": "capture sees none of its collectives; capture the module inside it",
-    "FullyShardedDataParallel": "capture sees none of its collectives; capture the module inside it",
-    "FSDPModule": "capture sees none of its collectives",
-    "DataParallel": "it copies the model at each step; capture the module inside it",
+    "DistributedDataParallel": _INSIDE,
+    "FullyShardedDataParallel": _SHARDED,
+    "FSDPModule": _SHARDED,
+    "DataParallel": "it copies the model at each step; capture the module inside it (model.module)",
     "OptimizedModule": "it is compiled already; capture the module inside it (model._orig_mod)",
 }
 
