@@ -5,6 +5,7 @@
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/order/exact.h"
+#include "lowtide/order/inductor.h"
 #include "lowtide/order/list_schedule.h"
 
 namespace lowtide {
@@ -35,6 +36,19 @@ Solution<Schedule> greedy(const OrderProblem& problem, const Limits& limits) {
   return judged(problem, greedy_order(problem, kMaxBytes, &meter), limits);
 }
 
+Solution<Schedule> lpmf(const OrderProblem& problem, const Limits& limits) {
+  Meter meter(limits);
+  return judged(problem, lpmf_order(problem, &meter), limits);
+}
+
+Solution<Schedule> bfs(const OrderProblem& problem, const Limits& limits) {
+  return judged(problem, bfs_order(problem), limits);
+}
+
+Solution<Schedule> dfs(const OrderProblem& problem, const Limits& limits) {
+  return judged(problem, dfs_order(problem), limits);
+}
+
 // The simplest orders, the best of them; ties go to the one nearest to program order.
 Solution<Schedule> best(const OrderProblem& problem, const Limits& limits) {
   Schedule best = program_order_of(problem);
@@ -51,6 +65,9 @@ Solution<Schedule> best(const OrderProblem& problem, const Limits& limits) {
   consider([&] { return hoisted_order(problem); });
   consider([&] { return greedy_order(problem, kMaxBytes, &meter); });
   consider([&] { return greedy_order(problem, least, &meter); });
+  consider([&] { return lpmf_order(problem, &meter); });
+  consider([&] { return dfs_order(problem); });
+  consider([&] { return bfs_order(problem); });
   return judged(problem, std::move(best), limits);
 }
 
@@ -63,12 +80,16 @@ constexpr std::array kSolvers = {
     OrderSolver{"auto", true, "the default: simple orders first, then the exact search", exact},
     OrderSolver{"exact", true, "bounds, contraction and budget searches; a proof for most graphs",
                 exact},
-    OrderSolver{"best", false, "the best of given, hoist and greedy; for huge graphs in a hurry",
-                best},
+    OrderSolver{"best", false, "the best of all that follow; for huge graphs in a hurry", best},
     OrderSolver{"given", false, "program order as it stands; to measure against", given},
     OrderSolver{"hoist", false, "program order with early weight updates; training graphs", hoist},
     OrderSolver{"greedy", false, "free moves, then least growth; graphs with parallel branches",
                 greedy},
+    OrderSolver{"lpmf", false, "Inductor's: least peak memory first; fused forward graphs", lpmf},
+    OrderSolver{"dfs", false, "Inductor's: depth first by bytes touched; inference, many branches",
+                dfs},
+    OrderSolver{"bfs", false, "Inductor's: earliest predecessors first; wide and shallow graphs",
+                bfs},
 };
 
 }  // namespace
