@@ -278,6 +278,27 @@ def test_what_another_thread_releases_is_not_placed():
 
 
 @needs_arena
+def test_what_another_thread_releases_in_a_replay_has_no_place_in_the_next():
+    def step(elsewhere):
+        held = [torch.ones(1000)]
+        if elsewhere:
+            thread = threading.Thread(target=held.clear)
+            thread.start()
+            thread.join()
+        held.clear()
+        return torch.ones(500).sum().item()
+
+    with lt.record() as rec:
+        step(False)
+    escaped = []
+    for elsewhere in (False, True, False):
+        with lt.replay(rec) as stats:
+            assert step(elsewhere) == 500
+        escaped.append((stats.escaped, stats.conflicts))
+    assert escaped == [(0, 0), (0, 0), (1, 0)]
+
+
+@needs_arena
 def test_sessions_do_not_nest_and_end_with_exceptions():
     with lt.record(), pytest.raises(RuntimeError, match="already"), lt.record():
         pass

@@ -432,9 +432,13 @@ def test_memory_limit():
     Twins(mlp(), cross_entropy, optimizer(), memory_limit=10**6).train(batches(vector_batch))
 
 
-def test_without_the_arena_steps_are_ordered():
+@pytest.mark.parametrize("how", [{"LOWTIDE_ARENA": "0"}, {"CXX": "not-a-compiler"}])
+def test_without_the_arena_steps_are_ordered(how, tmp_path):
     code = """
+import os, warnings
 import torch, lowtide.torch as lt
+seen = warnings.catch_warnings(record=True).__enter__()
+warnings.simplefilter("always")
 model = torch.nn.Linear(4, 4)
 optimizer = torch.optim.Adam(model.parameters())
 batch = torch.ones(2, 4), torch.ones(2, 4)
@@ -443,8 +447,11 @@ for _ in range(5):
     step(batch)
 assert step.report().stage == "order", step.report()
 print(step.report())
+told = [w for w in seen if issubclass(w.category, lt.ArenaUnavailableWarning)]
+assert len(told) == (1 if "CXX" in os.environ else 0), told
 """
-    environment = {**os.environ, "LOWTIDE_ARENA": "0"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("LOWTIDE_ARENA", "CXX")}
+    environment |= {"LOWTIDE_CACHE_DIR": str(tmp_path), **how}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
 
 
@@ -466,6 +473,27 @@ def test_the_second_time_comes_from_the_cache(tmp_path, monkeypatch):
         assert reports[1].planned_bytes == reports[0].planned_bytes
     twins = Twins(cnn(), cross_entropy, optimizer("SGD"), cache=True)
     assert not twins.train(data).from_cache
+
+
+@needs_arena
+def test_a_second_process_replays_at_once(tmp_path):
+    code = """
+import torch, lowtide.torch as lt
+torch.set_num_threads(1)
+model = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.GELU(), torch.nn.Linear(64, 8))
+optimizer = torch.optim.AdamW(model.parameters())
+batch = torch.randn(4, 32), torch.randn(4, 8)
+step = lt.compile_step(model, torch.nn.functional.mse_loss, optimizer, batch)
+for _ in range(5):
+    step(batch)
+print(step.report().from_cache, step.report().replayed_steps, step.report().diverged)
+"""
+    environment = {**os.environ, "LOWTIDE_CACHE_DIR": str(tmp_path)}
+    told = [
+        subprocess.check_output([sys.executable, "-c", code], timeout=120, env=environment, text=True)
+        for _ in range(2)
+    ]
+    assert told == ["False 2 0\n", "True 4 0\n"]
 
 
 @needs_arena
@@ -540,13 +568,64 @@ def test_refused_optimizers():
     refused("fused=True", make_optimizer=optimizer(fused=True))
 
 
-def test_refused_hooks():
+@pytest.mark.parametrize("when", ["pre", "post"])
+def test_refused_hooks(when):
     def with_hook(model):
         made = torch.optim.SGD(model.parameters(), lr=0.1)
-        made.register_step_post_hook(lambda *a: None)
+        getattr(made, f"register_step_{when}_hook")(lambda *a: None)
         return made
 
-    refused("hooks", make_optimizer=with_hook)
+    refused("SGD.*hooks.*remove them", make_optimizer=with_hook)
+
+
+def refused_model(match, model):
+    """Refused as it is, not a copy of it: hooks do not survive a copy."""
+    made = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(lt.UnsupportedError, match=match):
+        lt.compile_step(model, cross_entropy, made, vector_batch())
+
+
+def test_refused_wrappers():
+    refused_model("DataParallel.*module inside it", nn.DataParallel(mlp()))
+    refused_model("compiled already.*_orig_mod", torch.compile(mlp()))
+
+
+def test_refused_gradient_hooks():
+    for register in ("register_hook", "register_post_accumulate_grad_hook"):
+        model = mlp()
+        getattr(model[0].weight, register)(lambda *a: None)
+        refused_model("'0.weight' has a gradient hook.*remove it", model)
+
+
+class OneDnnLstm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.into, self.hidden = (nn.Parameter(torch.randn(64, 16)) for _ in range(2))
+        self.bias1, self.bias2 = (nn.Parameter(torch.randn(64)) for _ in range(2))
+
+    def forward(self, x):
+        zero = x.new_zeros(1, x.shape[0], 16)
+        return torch.ops.aten.mkldnn_rnn_layer(
+            x[None], self.into, self.hidden, self.bias1, self.bias2, zero[0], zero[0],
+            False, [], 2, 16, 1, True, False, False, True,
+        )[0][0, :, :4]  # fmt: skip
+
+
+def test_refused_onednn_lstm():
+    refused_model("mkldnn_rnn_layer.*nn.LSTM", OneDnnLstm())
+
+
+class Folded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 4)
+
+    def forward(self, x):
+        return self.layer(x[x.sum(1) > 0])
+
+
+def test_refused_shapes_from_values():
+    refused("index: its size in bytes depends on values.*torch.where", model=Folded())
 
 
 class Branching(nn.Module):

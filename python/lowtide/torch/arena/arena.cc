@@ -113,27 +113,24 @@ class Memory {
 struct Arena {
   struct Block {
     std::uintptr_t begin, end;
+    std::int64_t session, index;  // the request it serves
   };
 
   explicit Arena(std::size_t bytes) : memory(bytes) {}
 
-  // Takes [begin, end) unless a live block overlaps it.
-  bool take(std::uintptr_t begin, std::uintptr_t end) {
-    auto next =
-        std::lower_bound(live.begin(), live.end(), begin,
-                         [](const Block& block, std::uintptr_t b) { return block.begin < b; });
-    if (next != live.end() && next->begin < end) return false;
-    if (next != live.begin() && std::prev(next)->end > begin) return false;
-    live.insert(next, {begin, end});
+  // Takes the block's range unless a live one overlaps it.
+  bool take(const Block& block) {
+    auto next = find(block.begin);
+    if (next != live.end() && next->begin < block.end) return false;
+    if (next != live.begin() && std::prev(next)->end > block.begin) return false;
+    live.insert(next, block);
     return true;
   }
 
-  bool give_back(std::uintptr_t begin) {
-    auto block = std::lower_bound(live.begin(), live.end(), begin,
-                                  [](const Block& b, std::uintptr_t at) { return b.begin < at; });
-    if (block == live.end() || block->begin != begin) return false;
-    live.erase(block);
-    return true;
+  // The first live block at or after an address.
+  std::vector<Block>::iterator find(std::uintptr_t address) {
+    return std::lower_bound(live.begin(), live.end(), address,
+                            [](const Block& b, std::uintptr_t at) { return b.begin < at; });
   }
 
   Memory memory;
@@ -257,8 +254,17 @@ struct Counters {
   std::int64_t requests, hits, misses, conflicts, diverged_at, escape_peak_bytes, escaped_requests;
 };
 
+bool fits(const Plan& plan, const Arena& arena) {
+  Lock lock(mutex());
+  for (std::size_t i = 0; i < plan.bytes.size(); ++i)
+    if (plan.offsets[i] != kNoPlace &&
+        plan.offsets[i] + plan.bytes[i] > static_cast<std::int64_t>(arena.memory.bytes()))
+      return false;
+  return true;
+}
+
 struct Replay final : Session {
-  Replay(const Plan* p, Arena* a) : plan(p), arena(a) {}
+  Replay(Plan* p, Arena* a) : plan(p), arena(a) {}
 
   void* allocate(std::size_t bytes) override {
     const std::int64_t index = counters.requests++;
@@ -273,13 +279,13 @@ struct Replay final : Session {
       counters.diverged_at = index;
       return nullptr;
     }
+    Lock lock(mutex());
     if (plan->offsets[index] == kNoPlace) {
       ++counters.escaped_requests;
       return nullptr;
     }
     const std::uintptr_t begin = arena->memory.begin() + plan->offsets[index];
-    Lock lock(mutex());
-    if (!arena->take(begin, begin + bytes)) {
+    if (!arena->take({begin, begin + bytes, id, index})) {
       ++counters.conflicts;
       return nullptr;
     }
@@ -299,7 +305,7 @@ struct Replay final : Session {
 
   void released(std::int64_t index) override { live -= escapes[index]; }
 
-  const Plan* plan;
+  Plan* plan;
   Arena* arena;
   Counters counters{0, 0, 0, 0, -1, 0, 0};
   std::unordered_map<std::int64_t, std::int64_t> escapes;  // request -> bytes
@@ -309,6 +315,13 @@ struct Replay final : Session {
 // ---- the allocator
 // -----------------------------------------------------------------------------------
 
+// As when recording: what another thread releases during a replay has no place in the next one.
+void note_thread(const Arena::Block& block) {
+  const auto session = sessions().find(block.session);
+  if (session == sessions().end() || session->second == t_session) return;
+  static_cast<Replay*>(session->second)->plan->offsets[block.index] = kNoPlace;
+}
+
 bool release_planned(void* p) {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   if (address < g_hull_begin.load(std::memory_order_relaxed) ||
@@ -316,7 +329,11 @@ bool release_planned(void* p) {
     return false;
   Lock lock(mutex());
   Arena* arena = find_arena(address);
-  if (arena == nullptr || !arena->give_back(address)) return false;
+  if (arena == nullptr) return false;
+  const auto block = arena->find(address);
+  if (block == arena->live.end() || block->begin != address) return false;
+  note_thread(*block);
+  arena->live.erase(block);
   delete_if_done(arena);
   return true;
 }
@@ -476,13 +493,10 @@ void lowtide_plan_release(void* plan) { delete static_cast<Plan*>(plan); }
 // Replays a plan on this thread, in an arena large enough for it (checked). Null if the thread is
 // in a session already or the plan does not fit. Plan and arena must outlive the replay.
 void* lowtide_replay_begin(void* plan_handle, void* arena_handle) {
-  const auto* plan = static_cast<Plan*>(plan_handle);
+  auto* plan = static_cast<Plan*>(plan_handle);
   auto* arena = static_cast<Arena*>(arena_handle);
   if (t_session != nullptr) return nullptr;
-  for (std::size_t i = 0; i < plan->bytes.size(); ++i)
-    if (plan->offsets[i] != kNoPlace &&
-        plan->offsets[i] + plan->bytes[i] > static_cast<std::int64_t>(arena->memory.bytes()))
-      return nullptr;
+  if (!fits(*plan, *arena)) return nullptr;
   auto* replay = new Replay(plan, arena);
   open_session(replay);
   return replay;

@@ -153,7 +153,10 @@ class _Reader:
     def _add_storage(self, value: torch.Tensor, name: str, kind: str) -> str:
         size = value.untyped_storage().nbytes()
         if not isinstance(size, int):
-            raise CaptureError(f"node {name}: its size in bytes, {size}, depends on values")
+            raise UnsupportedError(
+                f"node {name}: its size in bytes depends on values, and a plan is of fixed sizes; mask with "
+                "torch.where instead"
+            )
         name = self._free_name(name)
         self.storages[storage_key(value)] = _Storage(name, name, size, kind)
         self.versions[name] = _Version(size, kind)

@@ -77,9 +77,15 @@ def explain(error: Exception) -> CaptureError:
     first_line = (str(error).strip().splitlines() or [kind])[0]
     if kind in ("DynamicOutputShapeException", "DataDependentOutputException"):
         node = error.args[0] if error.args else "?"
-        return CaptureError(f"node {node}{where}: what it gives depends on values, not on shapes")
+        return UnsupportedError(
+            f"node {node}{where}: the shape of what it gives depends on values, and a plan is of fixed shapes; "
+            "mask with torch.where instead"
+        )
     if kind in ("GuardOnDataDependentSymNode", "PendingUnbackedSymbolNotFound"):
-        return CaptureError(f"the step branches on a value or takes a shape from one{where}: {first_line}")
+        return UnsupportedError(
+            f"the step branches on a value or takes a shape from one{where}: {first_line}; a plan is of one "
+            "program: choose with torch.where instead"
+        )
     if isinstance(error, RuntimeError) and "use_reentrant=True" in first_line:
         return UnsupportedError(
             f"a reentrant checkpoint{where} runs a backward pass of its own; pass use_reentrant=False"
