@@ -78,7 +78,7 @@ def explain(error: Exception) -> CaptureError:
     if kind in ("DynamicOutputShapeException", "DataDependentOutputException"):
         node = error.args[0] if error.args else "?"
         return UnsupportedError(
-            f"node {node}{where}: the shape of what it gives depends on values, and a plan is of fixed shapes; "
+            f"node {node}{where}: the shape of what it gives depends on values; a plan is of fixed shapes; "
             "mask with torch.where instead"
         )
     if kind in ("GuardOnDataDependentSymNode", "PendingUnbackedSymbolNotFound"):
