@@ -9,6 +9,7 @@
 #include "interruptible.h"
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
+#include "lowtide/layout/explain.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/layout_check.h"
 
@@ -24,7 +25,15 @@ struct BoundLayout {
   Bytes lower_bound_bytes;
   std::string status;
   double seconds;
+  std::optional<Conflict> conflict = {};  // of a capacity proved too small
 };
+
+std::optional<std::vector<std::size_t>> conflict_buffers(const BoundLayout& layout) {
+  if (!layout.conflict) return std::nullopt;
+  std::vector<std::size_t> indices;
+  for (BufferId b : layout.conflict->buffers) indices.push_back(b.index());
+  return indices;
+}
 
 // One buffer: (lower, upper, size), any sequence or row of an array.
 Buffer to_buffer(nb::handle row, std::size_t index, Bytes alignment) {
@@ -66,18 +75,23 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
   if (capacity) limit = to_bytes(*capacity, "capacity");
   const LayoutProblem problem = to_problem(buffers, align, limit);
   const auto start = Clock::now();
+  std::optional<Conflict> conflict;
   const auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {
-    return solver->solve(problem, Limits::within_seconds(time_limit)
-                                      .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
-                                      .with_threads(threads)
-                                      .with_seed(seed)
-                                      .with_cancellation(cancelled));
+    const Limits limits = Limits::within_seconds(time_limit)
+                              .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
+                              .with_threads(threads)
+                              .with_seed(seed)
+                              .with_cancellation(cancelled);
+    auto answer = solver->solve(problem, limits);
+    if (answer.status() == Status::kInfeasible) conflict = explain_conflict(problem, limits);
+    return answer;
   });
   if (solution.has_value()) {
     const std::string error = layout_error(problem, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
   }
   BoundLayout result{.lower_bound_bytes = solution.bound(), .status = to_string(solution.status())};
+  result.conflict = std::move(conflict);
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (solution.has_value()) {
     result.offsets = solution.best().offsets.raw();
@@ -96,7 +110,20 @@ void bind_layout(nb::module_& module) {
       .def_ro("lower_bound_bytes", &BoundLayout::lower_bound_bytes)
       .def_ro("status", &BoundLayout::status,
               "'optimal', 'feasible', 'infeasible' (proved) or 'unknown'")
-      .def_ro("seconds", &BoundLayout::seconds);
+      .def_ro("seconds", &BoundLayout::seconds)
+      .def_prop_ro("conflict", &conflict_buffers,
+                   "indices of buffers that can't be placed together within the capacity; None "
+                   "unless 'infeasible'")
+      .def_prop_ro(
+          "conflict_step",
+          [](const BoundLayout& layout) {
+            return layout.conflict ? layout.conflict->step : std::optional<Step>();
+          },
+          "the step in which their sizes alone are too much; None if it takes a search to see")
+      .def_prop_ro(
+          "conflict_is_irreducible",
+          [](const BoundLayout& layout) { return layout.conflict && layout.conflict->irreducible; },
+          "whether any fewer of them fit");
   module.def(
       "layout", &run_layout, "buffers"_a, nb::kw_only(), "capacity"_a = nb::none(),
       "alignment"_a = 1, "solver"_a = "auto", "time_limit"_a = 60.0, "threads"_a = 1, "seed"_a = 0,

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "lowtide/layout/canonical_search.h"
+#include "lowtide/layout/explain.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/layout_check.h"
 #include "support/brute_force.h"
@@ -200,4 +201,28 @@ TEST(LayoutCheck, CatchesEveryKind) {
 }
 
 }  // namespace
+// The buffers of a conflict can't be placed together; of an irreducible one, any fewer can.
+TEST(Explain, ConflictsAreTrueAndIrreducible) {
+  int searched = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(300, 20'000); ++seed) {
+    LayoutProblem problem = random_problem(seed, seed % 2 == 1);
+    const Bytes optimum = testing::optimal_height(problem);
+    if (optimum == 0) continue;
+    problem.capacity = optimum - 1;
+    const Conflict conflict = explain_conflict(problem, Limits());
+    EXPECT_TRUE(conflict.irreducible || conflict.step) << seed;
+    searched += conflict.step ? 0 : 1;
+    const auto height_without = [&](BufferId left_out) {
+      LayoutProblem part;
+      for (BufferId b : conflict.buffers)
+        if (b != left_out) part.buffers.push_back(problem.buffers[b]);
+      return testing::optimal_height(part);
+    };
+    EXPECT_GE(height_without(BufferId::none()), optimum) << seed;
+    if (!conflict.irreducible) continue;
+    for (BufferId b : conflict.buffers) EXPECT_LT(height_without(b), optimum) << seed;
+  }
+  EXPECT_GT(searched, 0);
+}
+
 }  // namespace lowtide

@@ -175,7 +175,11 @@ def test_layout_exit_codes_and_files(cli, tmp_path):
     assert found.returncode == 0
     assert json.loads(found.stdout)["height_bytes"] == 8
     assert out.read_text().splitlines()[0] == "id,lower,upper,size,offset"
-    assert cli("layout", buffers, "--capacity", 7).returncode == 3
+    impossible = cli("layout", buffers, "--capacity", 7, "--json")
+    assert impossible.returncode == 3
+    conflict = json.loads(impossible.stdout)["conflict"]
+    assert conflict["irreducible"] and conflict["step"] is not None
+    assert "impossible: " in cli("layout", buffers, "--capacity", 7).stdout
     assert cli("layout", buffers, "--capacity", 8, "--solver", "skyline").returncode == 0
     minimised = json.loads(cli("layout", buffers, "--json").stdout)
     assert (minimised["height_bytes"], minimised["lower_bound_bytes"], minimised["status"]) == (

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "lowtide/io/file.h"
 #include "lowtide/io/interval_csv.h"
 #include "lowtide/io/json_fields.h"
+#include "lowtide/layout/explain.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/layout_check.h"
 
@@ -56,13 +58,54 @@ Solution<Layout> solve(const LayoutProblem& problem, const LayoutArguments& argu
                           .with_progress(&progress));
 }
 
-void print_json(const LayoutProblem& problem, const Solution<Layout>& solution, double seconds) {
+// What is left of the time limit is for the explanation.
+std::optional<Conflict> conflict_of(const LayoutProblem& problem, const Solution<Layout>& solution,
+                                    double seconds_left) {
+  if (solution.status() != Status::kInfeasible) return std::nullopt;
+  return explain_conflict(problem, Limits::within_seconds(std::max(0.0, seconds_left)));
+}
+
+std::string names_of(const IntervalCsv& csv, const std::vector<BufferId>& buffers) {
+  constexpr std::size_t kNamed = 12;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(kNamed, buffers.size()); ++i)
+    names += (i == 0 ? "" : ", ") + quote(csv.ids[buffers[i].index()]);
+  if (buffers.size() > kNamed) names += ", ... (all in --json)";
+  return names;
+}
+
+void print_conflict(const IntervalCsv& csv, const Conflict& conflict) {
+  Bytes sum = 0;
+  for (BufferId b : conflict.buffers) sum += csv.problem.buffers[b].size;
+  const std::string count = std::to_string(conflict.buffers.size());
+  if (conflict.step)
+    std::printf("impossible: %s buffers live at %lld need %lld bytes: %s\n", count.c_str(),
+                static_cast<long long>(*conflict.step), static_cast<long long>(sum),
+                names_of(csv, conflict.buffers).c_str());
+  else
+    std::printf(
+        "impossible: no layout holds these %s buffers%s: %s\n", count.c_str(),
+        conflict.irreducible ? ", any fewer of them fit" : " (perhaps fewer do not fit either)",
+        names_of(csv, conflict.buffers).c_str());
+}
+
+OrderedJson conflict_json(const IntervalCsv& csv, const Conflict& conflict) {
+  OrderedJson ids = OrderedJson::array();
+  for (BufferId b : conflict.buffers) ids.push_back(csv.ids[b.index()]);
+  const OrderedJson step = conflict.step ? OrderedJson(*conflict.step) : OrderedJson(nullptr);
+  return {{"buffers", ids}, {"step", step}, {"irreducible", conflict.irreducible}};
+}
+
+void print_json(const IntervalCsv& csv, const Solution<Layout>& solution,
+                const std::optional<Conflict>& conflict, double seconds) {
+  const LayoutProblem& problem = csv.problem;
   OrderedJson object = {{"buffers", problem.buffers.size()}};
   object["height_bytes"] =
       solution.has_value() ? OrderedJson(solution.value()) : OrderedJson(nullptr);
   object["lower_bound_bytes"] = solution.bound();
   object["status"] = to_string(solution.status());
   object["seconds"] = seconds;
+  if (conflict) object["conflict"] = conflict_json(csv, *conflict);
   std::printf("%s\n", json_text(object).c_str());
 }
 
@@ -91,8 +134,10 @@ int run(const LayoutArguments& arguments) {
       write_file_atomically(arguments.output_path,
                             format_interval_csv(csv, solution.best().offsets));
   }
-  arguments.json ? print_json(csv.problem, solution, seconds)
+  const auto conflict = conflict_of(csv.problem, solution, arguments.time_limit_seconds - seconds);
+  arguments.json ? print_json(csv, solution, conflict, seconds)
                  : print_text(csv.problem, solution, seconds);
+  if (conflict && !arguments.json) print_conflict(csv, *conflict);
   if (solution.status() == Status::kInfeasible) return kImpossible;
   return solution.has_value() ? 0 : kUndecided;
 }

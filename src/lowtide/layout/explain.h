@@ -1,0 +1,32 @@
+// Why a capacity is too small, in as few buffers as found.
+//
+//   one step   the sizes of the buffers live in it exceed the capacity. The fewest that do are its
+//              largest ones; any fewer of these fit.
+//   a search   otherwise a set of buffers is left out if the others are still proved not to fit:
+//              halves, quarters, ... of the buffers by time, at last single ones (a deletion
+//              filter; Chinneck and Dravnieks 1991, for linear programs). Feasibility is monotone
+//              in the set, so one pass over single buffers is enough: what then can't be left out
+//              never can, and the set is irreducible.
+//
+// A question that a search does not decide within its steps keeps its buffers; the set is then
+// still proved not to fit, but not that it is irreducible.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "lowtide/base/limits.h"
+#include "lowtide/model/layout_problem.h"
+
+namespace lowtide {
+
+struct Conflict {
+  std::vector<BufferId> buffers;  // that can't be placed together, ascending
+  std::optional<Step> step;       // they are all live then, and their sizes alone are too much
+  bool irreducible = false;       // any fewer of them fit
+};
+
+// `problem` must be proved not to fit its capacity. Within `limits`; steps are for each question.
+Conflict explain_conflict(const LayoutProblem& problem, const Limits& limits);
+
+}  // namespace lowtide
