@@ -35,7 +35,7 @@ class Part {
                                << std::min(round, 40);
     ask(std::max(target, bound_), round, nodes, meter);
     for (double fraction : kFractions)
-      while (open(target) && !meter->stopped() &&
+      while (is_wide(target) && !meter->stopped() &&
              ask(between(target, fraction), round, nodes, meter)) {
       }
     while (open(target) && !meter->stopped() && ask(height_ - 1, round, nodes, meter)) {
@@ -44,6 +44,12 @@ class Part {
   bool open(Bytes target) const { return height_ > std::max(target, bound_); }
 
  private:
+  // Worth trying heights in between: in a narrow gap they are as hard as the target itself.
+  bool is_wide(Bytes target) const {
+    const Bytes low = std::max(target, bound_);
+    return height_ - low > low / 64;
+  }
+
   // Of the heights that are still open.
   Bytes between(Bytes target, double fraction) const {
     const Bytes low = std::max(target, bound_);
