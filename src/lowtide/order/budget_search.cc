@@ -12,8 +12,9 @@ namespace {
 class BudgetSearch {
  public:
   BudgetSearch(const OrderProblem& problem, Bytes budget, Direction direction,
-               std::int64_t table_bytes, Meter* meter)
-      : budget_(budget),
+               std::int64_t table_bytes, Meter* meter, const Techniques& use)
+      : use_(use),
+        budget_(budget),
         direction_(direction),
         meter_(meter),
         walk_(problem, direction),
@@ -27,7 +28,7 @@ class BudgetSearch {
       while (commit_to_valley()) take_free_moves();
       if (walk_.is_complete()) return answer(Answer::kYes, walk_.path());
       if (meter_->stopped()) return answer(Answer::kUnknown, committed());
-      if (!dead_.contains(walk_.hash())) open_frame();
+      if (!use_.dead_table || !dead_.contains(walk_.hash())) open_frame();
       if (!take_next_branch()) return answer(Answer::kNo, {});
     }
   }
@@ -60,6 +61,7 @@ class BudgetSearch {
   }
 
   void take_free_moves() {
+    if (!use_.free_moves) return;
     for (std::size_t i = 0; i < walk_.quiet().size() && !meter_->stopped();) {
       const NodeId v = walk_.quiet()[i];
       meter_->spend();
@@ -90,6 +92,7 @@ class BudgetSearch {
 
   // Commits from that frame, if there is one. True if the walk has moved.
   bool commit_to_valley() {
+    if (!use_.commits) return false;
     const auto frame = earliest_frame_as_high();
     if (frame == frames_.end()) return false;
     const std::size_t length = frame->length;
@@ -136,7 +139,7 @@ class BudgetSearch {
   // Back to the last frame with an untried step, and take it. False if there is none: exhausted.
   bool take_next_branch() {
     while (!frames_.empty() && frames_.back().first_step == steps_.size()) {
-      dead_.insert(frames_.back().hash);
+      if (use_.dead_table) dead_.insert(frames_.back().hash);
       frames_.pop_back();
     }
     if (frames_.empty()) return false;
@@ -147,6 +150,7 @@ class BudgetSearch {
     return true;
   }
 
+  Techniques use_;
   Bytes budget_;
   Direction direction_;
   Meter* meter_;
@@ -162,8 +166,8 @@ class BudgetSearch {
 }  // namespace
 
 SearchResult search_budget(const OrderProblem& problem, Bytes budget, Direction direction,
-                           std::int64_t table_bytes, Meter* meter) {
-  return BudgetSearch(problem, budget, direction, table_bytes, meter).run();
+                           std::int64_t table_bytes, Meter* meter, const Techniques& use) {
+  return BudgetSearch(problem, budget, direction, table_bytes, meter, use).run();
 }
 
 }  // namespace lowtide

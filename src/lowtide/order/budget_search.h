@@ -28,6 +28,7 @@
 #include <cstdint>
 
 #include "lowtide/base/limits.h"
+#include "lowtide/order/techniques.h"
 #include "lowtide/order/walk.h"
 
 namespace lowtide {
@@ -43,6 +44,6 @@ struct SearchResult {
 
 // `problem` without open reuses if backward. `table_bytes`: for the dead table.
 SearchResult search_budget(const OrderProblem& problem, Bytes budget, Direction direction,
-                           std::int64_t table_bytes, Meter* meter);
+                           std::int64_t table_bytes, Meter* meter, const Techniques& use = {});
 
 }  // namespace lowtide

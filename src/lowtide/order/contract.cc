@@ -112,7 +112,8 @@ class Contractor {
 
 }  // namespace
 
-std::optional<Reduced> contract(const OrderProblem& problem, Meter* meter) {
+std::optional<Reduced> contract(const OrderProblem& problem, Meter* meter, const Techniques& use) {
+  if (!use.contraction) return unreduced(problem);
   const Reachability reach(problem.predecessors, problem.successors, kReachabilityBytes, meter);
   if (problem.reuses.num_items() == 0) return Contractor(problem, reach, meter).run();
   const OrderProblem settled = settle_reuses(problem, reach);

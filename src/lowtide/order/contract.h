@@ -30,10 +30,12 @@
 
 #include "lowtide/base/limits.h"
 #include "lowtide/order/reduced.h"
+#include "lowtide/order/techniques.h"
 
 namespace lowtide {
 
-// Nothing if the meter stops it.
-std::optional<Reduced> contract(const OrderProblem& problem, Meter* meter);
+// Nothing if the meter stops it; the problem itself if it is not to be used.
+std::optional<Reduced> contract(const OrderProblem& problem, Meter* meter,
+                                const Techniques& use = {});
 
 }  // namespace lowtide

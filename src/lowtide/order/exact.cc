@@ -6,6 +6,7 @@
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/order/contract.h"
 #include "lowtide/order/fits.h"
+#include "lowtide/order/follow.h"
 #include "lowtide/order/list_schedule.h"
 #include "lowtide/order/propagate.h"
 
@@ -17,6 +18,7 @@ constexpr std::int64_t kEffortPerNode = 50;
 constexpr std::int64_t kEffortGrowth = 8;
 constexpr int kBisections = 6;
 constexpr int kFirstFlows = 60;
+constexpr int kFollowBudgets = 4;
 
 // All peaks are multiples of it.
 Bytes unit_of(const OrderProblem& problem) {
@@ -29,8 +31,10 @@ Bytes unit_of(const OrderProblem& problem) {
 class ExactOrder {
  public:
   // core: `problem` contracted.
-  ExactOrder(const OrderProblem& problem, Reduced core, Solution<Schedule> start, Meter meter)
+  ExactOrder(const OrderProblem& problem, Reduced core, Solution<Schedule> start, Meter meter,
+             const Techniques& use)
       : problem_(problem),
+        use_(use),
         unit_(unit_of(problem)),
         solution_(std::move(start)),
         meter_(std::move(meter)),
@@ -41,6 +45,7 @@ class ExactOrder {
   Solution<Schedule> run() {
     learn(guide_);
     raise_bound(kFirstFlows);
+    if (use_.follow) follow_guide();
     try_greedy();
     const auto size = static_cast<std::int64_t>(core_.problem.num_nodes());
     for (std::int64_t effort = kFirstEffort + kEffortPerNode * size; !done();
@@ -75,13 +80,26 @@ class ExactOrder {
   }
 
   // An order of the contracted problem.
-  void learn(const Schedule& order) {
+  bool learn(const Schedule& order) {
     Schedule schedule = core_.expand(order);
     const Bytes value = peak(problem_, schedule);
-    if (value >= solution_.value()) return;
+    if (value >= solution_.value()) return false;
     guide_ = order;
     solution_.improve(Solution<Schedule>::found(std::move(schedule), value, solution_.bound()));
     report();
+    return true;
+  }
+
+  // From the end, then from the start, at rising budgets; all over again after each better order.
+  void follow_guide() {
+    const bool both_ways = use_.backward && core_.problem.reuses.num_items() == 0;
+    for (int trial = 0; trial < 2 * kFollowBudgets && !done(); ++trial) {
+      const auto direction =
+          both_ways && trial % 2 == 0 ? Direction::kBackward : Direction::kForward;
+      const Bytes gap = solution_.value() - solution_.bound();
+      const Bytes budget = solution_.bound() + gap / kFollowBudgets * (trial / 2);
+      if (learn(follow(core_.problem, guide_, budget, direction, &meter_))) trial = -1;
+    }
   }
 
   // Nodes that would exceed the budget wait: each budget is another order.
@@ -93,18 +111,18 @@ class ExactOrder {
   }
 
   FitResult search(Bytes budget, std::int64_t effort) {
-    return search_both_ways(core_.problem, budget, effort, &meter_);
+    return search_both_ways(core_.problem, budget, effort, &meter_, use_);
   }
   FitResult divide(Bytes budget, std::int64_t effort) {
-    return fits_budget(core_.problem, budget, guide_, effort, &meter_);
+    return fits_budget(core_.problem, budget, guide_, effort, &meter_, use_);
   }
   FitResult refute(Bytes budget, std::int64_t effort) {
     const FitResult fit = divide(budget, effort);
-    if (fit.answer != Answer::kUnknown || done()) return fit;
-    const auto tight = tighten(core_.problem, budget, guide_, &meter_);
+    if (fit.answer != Answer::kUnknown || done() || !use_.propagation) return fit;
+    const auto tight = tighten(core_.problem, budget, guide_, &meter_, use_);
     if (!tight) return {Answer::kNo, {}};
     const FitResult found =
-        fits_budget(tight->problem, budget, tight->reduce(guide_), effort, &meter_);
+        fits_budget(tight->problem, budget, tight->reduce(guide_), effort, &meter_, use_);
     return {found.answer, tight->expand(found.schedule)};
   }
 
@@ -132,6 +150,7 @@ class ExactOrder {
   }
 
   const OrderProblem& problem_;
+  Techniques use_;
   Bytes unit_;
   Solution<Schedule> solution_;
   Meter meter_;
@@ -143,12 +162,12 @@ class ExactOrder {
 }  // namespace
 
 Solution<Schedule> exact_order(const OrderProblem& problem, Solution<Schedule> start,
-                               const Limits& limits) {
+                               const Limits& limits, const Techniques& use) {
   if (start.status() == Status::kOptimal || limits.expired()) return start;
   Meter meter(limits);
-  auto core = contract(problem, &meter);
+  auto core = contract(problem, &meter, use);
   if (!core) return start;
-  return ExactOrder(problem, std::move(*core), std::move(start), std::move(meter)).run();
+  return ExactOrder(problem, std::move(*core), std::move(start), std::move(meter), use).run();
 }
 
 }  // namespace lowtide

@@ -16,11 +16,12 @@
 #include "lowtide/base/limits.h"
 #include "lowtide/base/solution.h"
 #include "lowtide/model/order_problem.h"
+#include "lowtide/order/techniques.h"
 
 namespace lowtide {
 
 // Improves `start` (a legal order, its peak, a bound) until it is proven or the limits are reached.
 Solution<Schedule> exact_order(const OrderProblem& problem, Solution<Schedule> start,
-                               const Limits& limits);
+                               const Limits& limits, const Techniques& use = {});
 
 }  // namespace lowtide

@@ -20,16 +20,16 @@ Schedule joined(std::initializer_list<const Schedule*> parts) {
 
 class Fitter {
  public:
-  Fitter(Bytes budget, std::int64_t effort, Meter* meter)
-      : budget_(budget), effort_(effort), meter_(meter) {}
+  Fitter(Bytes budget, std::int64_t effort, Meter* meter, const Techniques& use)
+      : budget_(budget), effort_(effort), meter_(meter), use_(use) {}
 
   // max_depth 0: no division.
   FitResult run(const OrderProblem& problem, const Schedule& guide, int max_depth) {
-    Narrowed middle = whole_of(problem);
+    Narrowed middle = {{}, {}, unreduced(problem)};
     const Answer answer = narrow(&middle);
     if (answer != Answer::kUnknown) return {answer, std::move(middle.before)};
     if (meter_->stopped() || max_depth == 0) return {};
-    auto contracted = contract(middle.piece.problem, meter_);
+    auto contracted = contract(middle.piece.problem, meter_, use_);
     if (!contracted) return {};
     middle.piece = compose(middle.piece, std::move(*contracted));
     FitResult found = divide(middle.piece.problem, middle.piece.reduce(guide), max_depth);
@@ -45,15 +45,10 @@ class Fitter {
     Reduced piece;
   };
 
-  static Narrowed whole_of(const OrderProblem& problem) {
-    const IdVector<NodeId, Part> all(problem.num_nodes(), Part::kPiece);
-    return {{}, {}, piece_between(problem, all)};
-  }
-
   // Searches from both ends in turn, as long as one leaves less for the next. kYes: the whole order
   // is in `before`.
   Answer narrow(Narrowed* middle) {
-    const bool both_ways = middle->piece.problem.reuses.num_items() == 0;
+    const bool both_ways = use_.backward && middle->piece.problem.reuses.num_items() == 0;
     int idle = both_ways ? 0 : 1;
     for (Direction direction = Direction::kForward; idle < 2 && !meter_->stopped();) {
       const SearchResult found = search(middle->piece.problem, direction);
@@ -73,7 +68,7 @@ class Fitter {
   SearchResult search(const OrderProblem& problem, Direction direction) {
     Meter part(meter_->rest().with_steps(effort_));
     const auto table_bytes = meter_->limits().memory_bytes() / kTableShare;
-    SearchResult found = search_budget(problem, budget_, direction, table_bytes, &part);
+    SearchResult found = search_budget(problem, budget_, direction, table_bytes, &part, use_);
     meter_->spend(part.used());
     return found;
   }
@@ -127,18 +122,19 @@ class Fitter {
   Bytes budget_;
   std::int64_t effort_;
   Meter* meter_;
+  Techniques use_;
 };
 
 }  // namespace
 
 FitResult fits_budget(const OrderProblem& problem, Bytes budget, const Schedule& guide,
-                      std::int64_t effort, Meter* meter) {
-  return Fitter(budget, effort, meter).run(problem, guide, kMaxDepth);
+                      std::int64_t effort, Meter* meter, const Techniques& use) {
+  return Fitter(budget, effort, meter, use).run(problem, guide, use.division ? kMaxDepth : 0);
 }
 
 FitResult search_both_ways(const OrderProblem& problem, Bytes budget, std::int64_t effort,
-                           Meter* meter) {
-  return Fitter(budget, effort, meter).run(problem, {}, 0);
+                           Meter* meter, const Techniques& use) {
+  return Fitter(budget, effort, meter, use).run(problem, {}, 0);
 }
 
 }  // namespace lowtide

@@ -20,10 +20,10 @@ struct FitResult {
 // `effort`: steps for each single search. `guide`: any legal order; the nearer to an optimal one,
 // the fewer flows find a bottleneck.
 FitResult fits_budget(const OrderProblem& problem, Bytes budget, const Schedule& guide,
-                      std::int64_t effort, Meter* meter);
+                      std::int64_t effort, Meter* meter, const Techniques& use = {});
 
 // The searches from both ends alone: cheap, and enough for most budgets well above the optimum.
 FitResult search_both_ways(const OrderProblem& problem, Bytes budget, std::int64_t effort,
-                           Meter* meter);
+                           Meter* meter, const Techniques& use = {});
 
 }  // namespace lowtide

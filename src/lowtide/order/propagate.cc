@@ -250,9 +250,8 @@ Implied implied_precedences(const OrderProblem& problem, Bytes budget, const Sch
 }
 
 std::optional<Reduced> tighten(const OrderProblem& problem, Bytes budget, const Schedule& guide,
-                               Meter* meter) {
-  Reduced result =
-      piece_between(problem, IdVector<NodeId, Part>(problem.num_nodes(), Part::kPiece));
+                               Meter* meter, const Techniques& use) {
+  Reduced result = unreduced(problem);
   for (int round = 0; round < kMaxRounds && !meter->stopped(); ++round) {
     const Implied implied =
         implied_precedences(result.problem, budget, result.reduce(guide), meter);
@@ -261,7 +260,7 @@ std::optional<Reduced> tighten(const OrderProblem& problem, Bytes budget, const 
     auto narrowed = with_precedences(result.problem, implied.precedences);
     if (!narrowed) return std::nullopt;
     result = compose(result, std::move(*narrowed));
-    auto contracted = contract(result.problem, meter);
+    auto contracted = contract(result.problem, meter, use);
     if (contracted) result = compose(result, std::move(*contracted));
   }
   return result;

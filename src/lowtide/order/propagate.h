@@ -18,6 +18,7 @@
 
 #include "lowtide/base/limits.h"
 #include "lowtide/order/reduced.h"
+#include "lowtide/order/techniques.h"
 
 namespace lowtide {
 
@@ -34,6 +35,6 @@ Implied implied_precedences(const OrderProblem& problem, Bytes budget, const Sch
 // Nothing: no order fits. Else a problem whose orders within the budget are orders of `problem`
 // within the budget, and which has one if `problem` has one.
 std::optional<Reduced> tighten(const OrderProblem& problem, Bytes budget, const Schedule& guide,
-                               Meter* meter);
+                               Meter* meter, const Techniques& use = {});
 
 }  // namespace lowtide

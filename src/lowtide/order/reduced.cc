@@ -161,6 +161,10 @@ Reduced piece_between(const OrderProblem& problem, const IdVector<NodeId, Part>&
   return PieceMaker(problem, part).make();
 }
 
+Reduced unreduced(const OrderProblem& problem) {
+  return piece_between(problem, IdVector<NodeId, Part>(problem.num_nodes(), Part::kPiece));
+}
+
 std::optional<Reduced> with_precedences(const OrderProblem& problem,
                                         const std::vector<Precedence>& precedences) {
   std::vector<std::vector<NodeId>> successors(problem.num_nodes());

@@ -26,6 +26,9 @@ struct Reduced {
 // `inner` was made from outer.problem: the same, made from what `outer` was made from.
 Reduced compose(const Reduced& outer, Reduced inner);
 
+// The problem itself.
+Reduced unreduced(const OrderProblem& problem);
+
 // What is to be done between two down-sets: the nodes that `part` calls kPiece, with what is live
 // before and after them. Put between the nodes before and those after, its schedules need what they
 // need in it. Nodes keep their order. O(problem).

@@ -38,6 +38,7 @@ class Walk {
   // Where v stands in the path, or -1.
   int position(NodeId v) const { return position_[v]; }
   const std::vector<NodeId>& ready() const { return ready_; }
+  bool is_ready(NodeId v) const { return ready_at_[v] >= 0; }
   // The ready nodes with growth() <= 0.
   const std::vector<NodeId>& quiet() const { return quiet_; }
 

@@ -1,0 +1,102 @@
+#include "lowtide/order/follow.h"
+
+#include <algorithm>
+#include <functional>
+#include <queue>
+
+namespace lowtide {
+namespace {
+
+// How many nodes may be passed over for one that fits: more cost time and help nobody.
+constexpr std::size_t kLookahead = 64;
+
+class Follower {
+ public:
+  Follower(const OrderProblem& problem, const Schedule& guide, Bytes budget, Direction direction,
+           Meter* meter)
+      : problem_(problem),
+        guide_(guide),
+        budget_(budget),
+        forward_(direction == Direction::kForward),
+        meter_(meter),
+        walk_(problem, direction),
+        rank_(problem.num_nodes(), 0) {
+    const auto size = static_cast<std::int64_t>(guide.size());
+    for (std::int64_t i = 0; i < size; ++i)
+      rank_[guide[static_cast<std::size_t>(i)]] = forward_ ? i : size - i;
+    for (NodeId v : walk_.ready()) push(v);
+  }
+
+  Schedule run() {
+    while (!walk_.is_complete()) {
+      if (meter_->spend()) return guide_;
+      const NodeId quiet = next_quiet();
+      step(quiet.is_none() ? next_in_guide() : quiet);
+    }
+    Schedule order = walk_.path();
+    if (!forward_) std::reverse(order.begin(), order.end());
+    return order;
+  }
+
+ private:
+  using Entry = std::pair<std::int64_t, NodeId>;
+
+  bool fits(NodeId v) const { return walk_.cost(v) <= budget_; }
+  void push(NodeId v) { waiting_.emplace(rank_[v], v); }
+
+  NodeId next_quiet() const {
+    NodeId next;
+    const std::size_t end = std::min(walk_.quiet().size(), kLookahead);
+    for (std::size_t i = 0; i < end; ++i) {
+      const NodeId v = walk_.quiet()[i];
+      if (fits(v) && (next.is_none() || rank_[v] < rank_[next])) next = v;
+    }
+    return next;
+  }
+
+  // The first that fits; else, of those passed over, the one that needs least.
+  NodeId next_in_guide() {
+    std::vector<NodeId> passed;
+    while (!waiting_.empty() && passed.size() < kLookahead) {
+      const NodeId v = waiting_.top().second;
+      waiting_.pop();
+      if (!walk_.is_ready(v)) continue;  // has run as a quiet one
+      passed.push_back(v);
+      if (fits(v)) break;
+    }
+    meter_->spend(static_cast<std::int64_t>(passed.size()));
+    const NodeId chosen =
+        fits(passed.back()) ? passed.back()
+                            : *std::min_element(passed.begin(), passed.end(), [&](auto a, auto b) {
+                                return walk_.cost(a) < walk_.cost(b);
+                              });
+    for (NodeId v : passed)
+      if (v != chosen) push(v);
+    return chosen;
+  }
+
+  void step(NodeId v) {
+    walk_.step(v);
+    const auto& next = forward_ ? problem_.successors : problem_.predecessors;
+    for (NodeId w : next[v])
+      if (walk_.is_ready(w)) push(w);
+  }
+
+  const OrderProblem& problem_;
+  const Schedule& guide_;
+  Bytes budget_;
+  bool forward_;
+  Meter* meter_;
+  Walk walk_;
+  IdVector<NodeId, std::int64_t> rank_;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> waiting_;
+};
+
+}  // namespace
+
+Schedule follow(const OrderProblem& problem, const Schedule& guide, Bytes budget,
+                Direction direction, Meter* meter) {
+  return Follower(problem, guide, budget, direction, meter).run();
+}
+
+}  // namespace lowtide

@@ -1,0 +1,42 @@
+// Which of its techniques the exact order uses: all of them, unless somebody wants to know what one
+// is worth. bench/order switches off each in turn; the tests hold the rest right without it.
+#pragma once
+
+#include <array>
+
+namespace lowtide {
+
+struct Techniques {
+  bool contraction = true;  // order/contract
+  bool follow = true;       // order/follow: better incumbents from both ends
+  bool free_moves = true;   // order/budget_search
+  bool commits = true;
+  bool dead_table = true;
+  bool backward = true;     // search from the end as well
+  bool division = true;     // order/fits
+  bool propagation = true;  // order/propagate
+};
+
+struct Technique {
+  const char* name;
+  bool Techniques::*used;
+};
+
+inline constexpr std::array kTechniques = {
+    Technique{"contraction", &Techniques::contraction},
+    Technique{"follow", &Techniques::follow},
+    Technique{"free moves", &Techniques::free_moves},
+    Technique{"commits", &Techniques::commits},
+    Technique{"dead table", &Techniques::dead_table},
+    Technique{"backward", &Techniques::backward},
+    Technique{"division", &Techniques::division},
+    Technique{"propagation", &Techniques::propagation},
+};
+
+inline Techniques all_but(const Technique& technique) {
+  Techniques use;
+  use.*technique.used = false;
+  return use;
+}
+
+}  // namespace lowtide

@@ -1,0 +1,86 @@
+// The exact order without any one of its techniques, and the orders that follow a guide.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "lowtide/model/lifetimes.h"
+#include "lowtide/model/lower.h"
+#include "lowtide/order/exact.h"
+#include "lowtide/order/follow.h"
+#include "lowtide/order/solvers.h"
+#include "support/brute_force.h"
+#include "support/long_tests.h"
+#include "support/random_graph.h"
+
+namespace lowtide {
+namespace {
+
+OrderProblem random_problem(std::uint64_t seed, int num_nodes, bool reuse) {
+  return lower_order(testing::random_graph(seed, {.num_nodes = num_nodes}), reuse).problem;
+}
+
+void expect_legal(const OrderProblem& problem, const Schedule& order) {
+  ASSERT_EQ(order.size(), problem.num_nodes());
+  const auto step = steps_of(problem, order);
+  for (NodeId v : problem.nodes())
+    for (NodeId p : problem.predecessors[v]) ASSERT_LT(step[p], step[v]);
+}
+
+// No technique holds up another's mistake: right without it, and mostly proven all the same.
+TEST(Techniques, EachMayBeMissing) {
+  constexpr std::uint64_t kCases = 200;
+  for (const Technique& without : kTechniques) {
+    std::uint64_t proven = 0;
+    const std::uint64_t cases = testing::cases(kCases, 100 * kCases);
+    for (std::uint64_t seed = 0; seed < cases; ++seed) {
+      const auto problem = random_problem(seed, 4 + static_cast<int>(seed % 9), seed % 3 == 2);
+      const Bytes optimum = testing::optimal_peak(problem);
+      const Limits limits = Limits::within_steps(200'000);
+      const auto start = find_order_solver("given")->solve(problem, limits);
+      const auto solution = exact_order(problem, start, limits, all_but(without));
+      ASSERT_NO_FATAL_FAILURE(expect_legal(problem, solution.best())) << without.name;
+      ASSERT_EQ(peak(problem, solution.best()), solution.value()) << without.name;
+      ASSERT_LE(solution.bound(), optimum) << without.name << ' ' << seed;
+      proven += solution.status() == Status::kOptimal;
+    }
+    EXPECT_GE(proven, cases * 99 / 100) << without.name;
+  }
+}
+
+TEST(Follow, IsLegalFromBothEndsAtAnyBudget) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 20'000); ++seed) {
+    const bool reuse = seed % 3 == 2;
+    const auto problem = random_problem(seed, 5 + static_cast<int>(seed % 30), reuse);
+    const Schedule guide = program_order_of(problem);
+    const Bytes budget = peak(problem, guide) * static_cast<Bytes>(seed % 5) / 4;
+    for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
+      if (reuse && direction == Direction::kBackward) continue;
+      Meter meter{Limits()};
+      const Schedule order = follow(problem, guide, budget, direction, &meter);
+      ASSERT_NO_FATAL_FAILURE(expect_legal(problem, order)) << seed;
+    }
+  }
+}
+
+// An order that fits its budget is followed as it is, but for free moves: it still fits.
+TEST(Follow, KeepsWhatFits) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 20'000); ++seed) {
+    const auto problem = random_problem(seed, 5 + static_cast<int>(seed % 30), false);
+    const Schedule guide = program_order_of(problem);
+    const Bytes budget = peak(problem, guide);
+    for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
+      Meter meter{Limits()};
+      ASSERT_LE(peak(problem, follow(problem, guide, budget, direction, &meter)), budget) << seed;
+    }
+  }
+}
+
+TEST(Follow, StopsAtTheMeter) {
+  const auto problem = random_problem(1, 40, false);
+  Meter meter{Limits::within_steps(5)};
+  EXPECT_EQ(follow(problem, program_order_of(problem), 0, Direction::kForward, &meter),
+            program_order_of(problem));
+}
+
+}  // namespace
+}  // namespace lowtide
