@@ -51,20 +51,26 @@ long-tests: build/test/.built $(VENV)/.test  ## tests with their large numbers o
 	LOWTIDE_LONG_TESTS=1 ctest --test-dir build/test --output-on-failure -j $(JOBS)
 	LOWTIDE_LONG_TESTS=1 $(BIN)/python -m pytest
 
-clean:  ## remove what was built (not the HiGHS in .deps, which takes minutes)
+clean:  ## remove what was built
 	rm -rf build out $(VENV)
 
 .system-packages: tools/system_packages.sh
 	@tools/system_packages.sh
 	@touch $@
 
-build/test/.built: .system-packages $(SOURCES) $(shell find tests/cpp examples/cpp bench -type f 2>/dev/null)
-	cmake -S . -B build/test -G Ninja -DLOWTIDE_BUILD_TESTS=ON -DLOWTIDE_BUILD_BENCH=ON -DLOWTIDE_WITH_HIGHS=ON
+build/test/.built: $(VENV)/.highs $(SOURCES) $(shell find tests/cpp examples/cpp bench -type f 2>/dev/null)
+	cmake -S . -B build/test -G Ninja -DLOWTIDE_BUILD_TESTS=ON -DLOWTIDE_BUILD_BENCH=ON -DLOWTIDE_WITH_HIGHS=ON \
+	  -DPython_EXECUTABLE=$(abspath $(BIN)/python)
 	cmake --build build/test -j $(JOBS)
 	@touch $@
 
 $(VENV)/bin/python: .system-packages
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# HiGHS for build/test, the version of pyproject.toml; the package brings its own.
+$(VENV)/.highs: $(VENV)/bin/python pyproject.toml
+	$(BIN)/pip install --quiet "$$(sed -n 's/.*"\(highsbox==[^"]*\)".*/\1/p' pyproject.toml)"
 	@touch $@
 
 $(VENV)/.built: $(VENV)/bin/python $(SOURCES)

@@ -19,4 +19,5 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/lowtide-config-vers
   COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/lowtide-config.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/lowtide-config-version.cmake
+              cmake/Highs.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lowtide COMPONENT development)

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "lowtide/mip/highs.h"
 
 namespace lowtide::mip {
@@ -47,6 +49,64 @@ TEST_F(Highs, IsCancellable) {
   const std::atomic<bool> cancelled = true;
   const Answer answer = solve(knapsack(), Limits().with_cancellation(&cancelled));
   EXPECT_NE(answer.outcome, Outcome::kInfeasible);
+}
+
+// A market split: two equations that hardly ever hold; no relaxation helps, so the tree is large.
+Model market_split(int columns) {
+  Model model;
+  Row rows[2];
+  double total[2] = {0, 0};
+  for (int i = 0; i < columns; ++i) {
+    const Column x = model.add(Variable{.name = "x", .upper = 1, .integral = true});
+    for (int k = 0; k < 2; ++k) {
+      const double weight = (i * 7919 + k * 104729 + i * i * 31) % 1000;
+      rows[k].terms.emplace_back(x, weight);
+      total[k] += weight;
+    }
+  }
+  for (int k = 0; k < 2; ++k) {
+    const Column over = model.add(Variable{.name = "off", .objective = 1});
+    const Column under = model.add(Variable{.name = "off", .objective = 1});
+    rows[k].terms.emplace_back(over, -1);
+    rows[k].terms.emplace_back(under, 1);
+    rows[k].lower = rows[k].upper = std::floor(total[k] / 2) + 0.5;
+    model.add(rows[k]);
+  }
+  return model;
+}
+
+class Heard : public ProgressSink {
+ public:
+  void improved(Bytes value, Bytes bound) override {
+    EXPECT_LE(bound, value);
+    values.push_back(value);
+  }
+  std::vector<Bytes> values;
+};
+
+TEST_F(Highs, TellsItsProgressInBytes) {
+  Heard heard;
+  Model model = market_split(30);
+  model.objective_bytes = 1000;
+  const Limits limits = Limits::within_steps(2'000'000).with_progress(&heard);
+  const Answer answer = solve(model, limits);
+  ASSERT_FALSE(answer.values.empty());
+  ASSERT_FALSE(heard.values.empty());
+  EXPECT_EQ(heard.values.back(), std::llround(answer.objective * 1000));
+}
+
+TEST_F(Highs, KeepsItsBudgetOfSteps) {
+  const Answer few = solve(market_split(40), Limits::within_steps(100'000));
+  EXPECT_EQ(few.outcome, Outcome::kFeasible);
+  EXPECT_LT(few.bound, few.objective);
+  EXPECT_EQ(few.values, solve(market_split(40), Limits::within_steps(100'000)).values);
+}
+
+TEST_F(Highs, StartsFromAGivenPoint) {
+  const std::vector<double> optimum = {1, 1, 0};
+  const Answer answer = solve(knapsack(), Limits::within_seconds(60), optimum);
+  EXPECT_EQ(answer.outcome, Outcome::kOptimal);
+  EXPECT_NEAR(answer.objective, -9, 1e-6);
 }
 
 }  // namespace

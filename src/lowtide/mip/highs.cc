@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
 
 #include "lowtide/base/check.h"
 
 #ifdef LOWTIDE_HAS_HIGHS
-#include "Highs.h"
+#include "interfaces/highs_c_api.h"
 #endif
 
 namespace lowtide::mip {
@@ -15,47 +18,127 @@ namespace lowtide::mip {
 
 namespace {
 
-HighsLp to_lp(const Model& model) {
-  HighsLp lp;
-  lp.num_col_ = static_cast<HighsInt>(model.variables.size());
-  lp.num_row_ = static_cast<HighsInt>(model.rows.size());
+struct Destroy {
+  void operator()(void* highs) const { Highs_destroy(highs); }
+};
+using Handle = std::unique_ptr<void, Destroy>;
+
+void pass_model(void* highs, const Model& model) {
+  std::vector<double> cost, lower, upper;
+  std::vector<HighsInt> kinds;
   for (const Variable& variable : model.variables) {
-    lp.col_cost_.push_back(variable.objective);
-    lp.col_lower_.push_back(variable.lower);
-    lp.col_upper_.push_back(variable.upper);
-    lp.integrality_.push_back(variable.integral ? HighsVarType::kInteger
-                                                : HighsVarType::kContinuous);
+    cost.push_back(variable.objective);
+    lower.push_back(variable.lower);
+    upper.push_back(variable.upper);
+    kinds.push_back(variable.integral ? kHighsVarTypeInteger : kHighsVarTypeContinuous);
   }
-  lp.a_matrix_.format_ = MatrixFormat::kRowwise;
-  lp.a_matrix_.start_ = {0};
+  std::vector<double> row_lower, row_upper, coefficients;
+  std::vector<HighsInt> starts, columns;
   for (const Row& row : model.rows) {
-    lp.row_lower_.push_back(row.lower);
-    lp.row_upper_.push_back(row.upper);
+    row_lower.push_back(row.lower);
+    row_upper.push_back(row.upper);
+    starts.push_back(static_cast<HighsInt>(columns.size()));
     for (const auto& [column, coefficient] : row.terms) {
-      lp.a_matrix_.index_.push_back(column);
-      lp.a_matrix_.value_.push_back(coefficient);
+      columns.push_back(column);
+      coefficients.push_back(coefficient);
     }
-    lp.a_matrix_.start_.push_back(static_cast<HighsInt>(lp.a_matrix_.index_.size()));
   }
-  return lp;
+  const HighsInt passed = Highs_passMip(
+      highs, static_cast<HighsInt>(cost.size()), static_cast<HighsInt>(starts.size()),
+      static_cast<HighsInt>(columns.size()), kHighsMatrixFormatRowwise, kHighsObjSenseMinimize, 0,
+      cost.data(), lower.data(), upper.data(), row_lower.data(), row_upper.data(), starts.data(),
+      columns.data(), coefficients.data(), kinds.data());
+  LOWTIDE_CHECK(passed != kHighsStatusError, "HiGHS rejects the model");
 }
 
-void set_options(Highs* highs, const Limits& limits) {
-  highs->setOptionValue("output_flag", false);
-  highs->setOptionValue("threads", limits.threads());
-  highs->setOptionValue("random_seed", static_cast<HighsInt>(limits.seed() % 1'000'000));
-  highs->setOptionValue("mip_rel_gap", 0.0);
-  highs->setOptionValue("mip_abs_gap", 0.0);
-  if (limits.has_deadline()) highs->setOptionValue("time_limit", limits.seconds_left());
+void set_options(void* highs, const Limits& limits) {
+  Highs_setBoolOptionValue(highs, "log_to_console", false);
+  Highs_setIntOptionValue(highs, "threads", limits.threads());
+  Highs_setIntOptionValue(highs, "random_seed", static_cast<HighsInt>(limits.seed() % 1'000'000));
+  Highs_setDoubleOptionValue(highs, "mip_rel_gap", 0.0);
+  Highs_setDoubleOptionValue(highs, "mip_abs_gap", 0.0);
+  if (limits.has_deadline()) Highs_setDoubleOptionValue(highs, "time_limit", limits.seconds_left());
 }
 
-// HiGHS asks now and then whether to go on.
-void set_cancellation(Highs* highs, const Limits& limits) {
-  highs->setCallback([limits](int, const std::string&, const HighsCallbackOutput*,
-                              HighsCallbackInput* input,
-                              void*) { input->user_interrupt = limits.expired(); });
-  highs->startCallback(kCallbackMipInterrupt);
-  highs->startCallback(kCallbackSimplexInterrupt);
+// What HiGHS tells while it runs: whether to go on, how far it is, its log.
+class Watch {
+ public:
+  Watch(void* highs, const Limits& limits, double unit) : limits_(limits), unit_(unit) {
+    Highs_setCallback(highs, &Watch::called, this);
+    for (const HighsInt event : {kHighsCallbackMipInterrupt, kHighsCallbackSimplexInterrupt,
+                                 kHighsCallbackMipImprovingSolution, kHighsCallbackMipLogging})
+      Highs_startCallback(highs, event);
+    if (const char* path = std::getenv("LOWTIDE_HIGHS_LOG")) log_ = std::fopen(path, "a");
+    Highs_setBoolOptionValue(highs, "output_flag", log_ != nullptr);
+    if (log_ != nullptr) Highs_startCallback(highs, kHighsCallbackLogging);
+  }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch() {
+    if (log_ != nullptr) std::fclose(log_);
+  }
+
+ private:
+  static void called(int event, const char* message, const HighsCallbackDataOut* out,
+                     HighsCallbackDataIn* in, void* self) {
+    static_cast<Watch*>(self)->hear(event, message, out, in);
+  }
+  void hear(int event, const char* message, const HighsCallbackDataOut* out,
+            HighsCallbackDataIn* in) {
+    if (event == kHighsCallbackLogging)
+      std::fputs(message, log_);
+    else if (event == kHighsCallbackMipInterrupt || event == kHighsCallbackSimplexInterrupt)
+      in->user_interrupt = must_stop(*out);
+    else
+      tell(out->mip_primal_bound, out->mip_dual_bound);
+  }
+  bool must_stop(const HighsCallbackDataOut& out) const {
+    return out.mip_total_lp_iterations > limits_.steps() / kStepsPerIteration || limits_.expired();
+  }
+  void tell(double value, double bound) {
+    if (!(std::abs(value) < kTold && std::abs(bound) < kTold)) return;
+    if (value == value_ && bound == bound_) return;
+    value_ = value;
+    bound_ = bound;
+    limits_.report(std::llround(value * unit_), std::llround(std::ceil(bound * unit_ - kRound)));
+  }
+
+  static constexpr double kTold = 1e15;  // beyond it there is no value, or no bound, yet
+  static constexpr double kRound = 1e-6;
+  Limits limits_;
+  double unit_;
+  double value_ = kInfinity;
+  double bound_ = -kInfinity;
+  std::FILE* log_ = nullptr;
+};
+
+bool is_mip(const Model& model) {
+  return std::any_of(model.variables.begin(), model.variables.end(),
+                     [](const Variable& variable) { return variable.integral; });
+}
+
+Answer answer_of(void* highs, const Model& model) {
+  Answer answer;
+  const HighsInt status = Highs_getModelStatus(highs);
+  if (status == kHighsModelStatusInfeasible) {
+    answer.outcome = Outcome::kInfeasible;
+    return answer;
+  }
+  HighsInt found = kHighsSolutionStatusNone;
+  Highs_getIntInfoValue(highs, "primal_solution_status", &found);
+  if (found == kHighsSolutionStatusFeasible) {
+    answer.values.resize(model.variables.size());
+    std::vector<double> duals(model.variables.size());
+    std::vector<double> rows(model.rows.size()), row_duals(model.rows.size());
+    Highs_getSolution(highs, answer.values.data(), duals.data(), rows.data(), row_duals.data());
+    answer.objective = Highs_getObjectiveValue(highs);
+    answer.outcome = status == kHighsModelStatusOptimal ? Outcome::kOptimal : Outcome::kFeasible;
+  }
+  if (is_mip(model))
+    Highs_getDoubleInfoValue(highs, "mip_dual_bound", &answer.bound);
+  else if (status == kHighsModelStatusOptimal)
+    answer.bound = answer.objective;
+  return answer;
 }
 
 }  // namespace
@@ -63,37 +146,13 @@ void set_cancellation(Highs* highs, const Limits& limits) {
 bool is_available() { return true; }
 
 Answer solve(const Model& model, const Limits& limits, const std::vector<double>& start) {
-  Highs highs;
-  set_options(&highs, limits);
-  set_cancellation(&highs, limits);
-  LOWTIDE_CHECK(highs.passModel(to_lp(model)) != HighsStatus::kError, "HiGHS rejects the model");
-  if (!start.empty()) {
-    HighsSolution point;
-    point.col_value = start;
-    highs.setSolution(point);
-  }
-  highs.run();
-
-  Answer answer;
-  const HighsModelStatus status = highs.getModelStatus();
-  const HighsInfo& info = highs.getInfo();
-  if (status == HighsModelStatus::kInfeasible) {
-    answer.outcome = Outcome::kInfeasible;
-    return answer;
-  }
-  const bool is_mip = std::any_of(model.variables.begin(), model.variables.end(),
-                                  [](const Variable& variable) { return variable.integral; });
-  const bool found = info.primal_solution_status == kSolutionStatusFeasible;
-  if (found) {
-    answer.values = highs.getSolution().col_value;
-    answer.objective = info.objective_function_value;
-    answer.outcome = status == HighsModelStatus::kOptimal ? Outcome::kOptimal : Outcome::kFeasible;
-  }
-  if (is_mip)
-    answer.bound = info.mip_dual_bound;
-  else if (status == HighsModelStatus::kOptimal)
-    answer.bound = answer.objective;
-  return answer;
+  const Handle highs(Highs_create());
+  set_options(highs.get(), limits);
+  const Watch watch(highs.get(), limits, model.objective_bytes);
+  pass_model(highs.get(), model);
+  if (!start.empty()) Highs_setSolution(highs.get(), start.data(), nullptr, nullptr, nullptr);
+  Highs_run(highs.get());
+  return answer_of(highs.get(), model);
 }
 
 #else

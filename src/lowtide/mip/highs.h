@@ -1,6 +1,9 @@
 // Solves a mip::Model with HiGHS (MIT; Huangfu and Hall 2018): branch and cut. The only unit that
 // knows HiGHS; without it (LOWTIDE_WITH_HIGHS=OFF) everything else builds and is_available() is
 // false.
+//
+// The limits' time, steps and cancellation are kept, its progress sink hears of every better answer
+// and bound. With LOWTIDE_HIGHS_LOG=FILE in the environment HiGHS's own log is appended to FILE.
 #pragma once
 
 #include "lowtide/base/limits.h"
@@ -10,8 +13,11 @@ namespace lowtide::mip {
 
 bool is_available();
 
-// Keeps the limits' time and cancellation; `start`, if not empty, is a feasible point to begin
-// from. A time-out gives what was found with its bound, never kInfeasible. Requires is_available().
+// What a simplex iteration counts for in a budget of steps.
+inline constexpr std::int64_t kStepsPerIteration = 1000;
+
+// `start`, if not empty, is a feasible point to begin from. A time-out gives what was found with
+// its bound, never kInfeasible. Requires is_available().
 Answer solve(const Model& model, const Limits& limits, const std::vector<double>& start = {});
 
 }  // namespace lowtide::mip

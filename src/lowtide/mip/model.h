@@ -33,6 +33,7 @@ struct Row {
 struct Model {
   std::vector<Variable> variables;
   std::vector<Row> rows;
+  double objective_bytes = 1;  // what an objective of one stands for, when progress is told
 
   Column add(Variable variable) {
     variables.push_back(std::move(variable));
