@@ -11,6 +11,8 @@
 // no later node can raise it. The result is the exact maximum over all nodes.
 #pragma once
 
+#include <algorithm>
+
 #include "lowtide/base/limits.h"
 #include "lowtide/graph/plan.h"
 #include "lowtide/model/order_problem.h"
@@ -43,6 +45,10 @@ class NodeBounds {
 
   Bytes best() const { return best_; }
   NodeId node() const { return node_; }  // that needs best(); none() at first
+  // What v needs at most, over all orders that need least there: its bound, or `needed` if unknown.
+  Bytes at_most(NodeId v, Bytes needed) const {
+    return known_[v] == kUnknown ? needed : std::min(needed, known_[v]);
+  }
 
  private:
   static constexpr Bytes kUnknown = -1;

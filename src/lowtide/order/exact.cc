@@ -19,6 +19,8 @@ constexpr std::int64_t kEffortGrowth = 8;
 constexpr int kBisections = 6;
 constexpr int kFirstFlows = 60;
 constexpr int kFollowBudgets = 4;
+constexpr std::size_t kFirstAsked = 8;  // nodes that propagation asks
+constexpr std::size_t kAskedGrowth = 8;
 
 // All peaks are multiples of it.
 Bytes unit_of(const OrderProblem& problem) {
@@ -119,7 +121,15 @@ class ExactOrder {
   FitResult refute(Bytes budget, std::int64_t effort) {
     const FitResult fit = divide(budget, effort);
     if (fit.answer != Answer::kUnknown || done() || !use_.propagation) return fit;
-    const auto tight = tighten(core_.problem, budget, guide_, &meter_, use_);
+    const std::size_t size = core_.problem.num_nodes();
+    for (std::size_t asked = kFirstAsked; !done(); asked *= kAskedGrowth) {
+      const FitResult found = fits_tightened(budget, effort, asked);
+      if (found.answer != Answer::kUnknown || asked >= size) return found;
+    }
+    return {};
+  }
+  FitResult fits_tightened(Bytes budget, std::int64_t effort, std::size_t asked) {
+    const auto tight = tighten(core_.problem, budget, guide_, asked, &meter_, use_);
     if (!tight) return {Answer::kNo, {}};
     const FitResult found =
         fits_budget(tight->problem, budget, tight->reduce(guide_), effort, &meter_, use_);

@@ -2,7 +2,9 @@
 
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/analysis/node_cut.h"
+#include "lowtide/model/lifetimes.h"
 #include "lowtide/order/contract.h"
+#include "lowtide/order/follow.h"
 #include "lowtide/order/reduced.h"
 
 namespace lowtide {
@@ -32,7 +34,7 @@ class Fitter {
     auto contracted = contract(middle.piece.problem, meter_, use_);
     if (!contracted) return {};
     middle.piece = compose(middle.piece, std::move(*contracted));
-    FitResult found = divide(middle.piece.problem, middle.piece.reduce(guide), max_depth);
+    FitResult found = follow_or_divide(middle.piece.problem, middle.piece.reduce(guide), max_depth);
     if (found.answer != Answer::kYes) return found;
     const Schedule inner = middle.piece.expand(found.schedule);
     return {Answer::kYes, joined({&middle.before, &inner, &middle.after})};
@@ -45,10 +47,14 @@ class Fitter {
     Reduced piece;
   };
 
+  bool may_go(Direction direction, const OrderProblem& problem) const {
+    return direction == Direction::kForward || (use_.backward && problem.reuses.num_items() == 0);
+  }
+
   // Searches from both ends in turn, as long as one leaves less for the next. kYes: the whole order
   // is in `before`.
   Answer narrow(Narrowed* middle) {
-    const bool both_ways = use_.backward && middle->piece.problem.reuses.num_items() == 0;
+    const bool both_ways = may_go(Direction::kBackward, middle->piece.problem);
     int idle = both_ways ? 0 : 1;
     for (Direction direction = Direction::kForward; idle < 2 && !meter_->stopped();) {
       const SearchResult found = search(middle->piece.problem, direction);
@@ -84,6 +90,21 @@ class Fitter {
     else
       middle->after = joined({&nodes, &middle->after});
     middle->piece = compose(middle->piece, piece_between(middle->piece.problem, part));
+  }
+
+  FitResult follow_or_divide(const OrderProblem& problem, Schedule guide, int max_depth) {
+    Bytes least = peak(problem, guide);
+    for (const Direction direction : {Direction::kBackward, Direction::kForward}) {
+      if (least <= budget_) return {Answer::kYes, std::move(guide)};
+      if (!use_.follow || !may_go(direction, problem)) continue;
+      Schedule order = follow(problem, guide, budget_, direction, meter_);
+      const Bytes value = peak(problem, order);
+      if (value >= least) continue;
+      least = value;
+      guide = std::move(order);
+    }
+    if (least <= budget_) return {Answer::kYes, std::move(guide)};
+    return divide(problem, guide, max_depth);
   }
 
   // Run the bottleneck right after its cheapest down-set: an order of the two halves, if both fit.

@@ -1,7 +1,8 @@
 // Does any order of a problem fit in a budget? Searches from both ends, then division.
 //
 // Budget searches from both ends in turn, each on what the permanent commits of the others have
-// left. If they are stuck, divide at the bottleneck: the node with the largest bound, run right
+// left. If they are stuck, an order of the rest that follows the guide may fit (order/follow.h). If
+// not, divide at the bottleneck: the node with the largest bound, run right
 // after the minimiser of its cut; both halves are asked the same. A division that fails proves
 // nothing (committing to that minimiser may lose every solution), unless the bottleneck's bound
 // exceeds the budget: then there is no order.

@@ -1,8 +1,11 @@
 #include "lowtide/order/propagate.h"
 
 #include <algorithm>
+#include <functional>
 
+#include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/analysis/node_cut.h"
+#include "lowtide/model/lifetimes.h"
 #include "lowtide/order/contract.h"
 #include "lowtide/order/set_walk.h"
 
@@ -10,6 +13,7 @@ namespace lowtide {
 namespace {
 
 constexpr int kMaxRounds = 4;
+constexpr int kMaxFlows = 100;  // to find the nodes with the least slack
 
 class Propagator {
  public:
@@ -22,12 +26,14 @@ class Propagator {
         may_precede_(problem.num_nodes(), 0),
         may_follow_(problem.num_nodes(), 0) {}
 
-  Implied run(const Schedule& guide) {
+  Implied run(const Schedule& guide, std::size_t max_nodes) {
     guide_ = &guide;
+    const auto urgency = urgencies(guide);
+    const Bytes least = nth_largest(urgency, max_nodes);
     for (std::size_t at = 0; at < guide.size(); ++at) {
       if (meter_->stopped() || implied_.infeasible) break;
       const NodeId v = guide[at];
-      look_at(v, at);
+      if (urgency[at] >= least) look_at(v, at);
       set_.rewind(0);
       set_.insert(v);
       set_.settle();
@@ -36,6 +42,23 @@ class Propagator {
   }
 
  private:
+  // By place in the guide: what the node needs at least, or at most that.
+  std::vector<Bytes> urgencies(const Schedule& guide) {
+    NodeBounds bounds(problem_);
+    bounds.raise(guide, kMaxFlows, meter_);
+    implied_.infeasible = bounds.best() > budget_;
+    auto bytes = profile(problem_, guide);
+    for (std::size_t at = 0; at < guide.size(); ++at)
+      bytes[at] = bounds.at_most(guide[at], bytes[at]);
+    return bytes;
+  }
+  static Bytes nth_largest(std::vector<Bytes> values, std::size_t n) {
+    if (n >= values.size()) return 0;
+    const auto nth = values.begin() + static_cast<std::ptrdiff_t>(n - 1);
+    std::nth_element(values.begin(), nth, values.end(), std::greater<>());
+    return *nth;
+  }
+
   // set_ is the prefix of the guide before v, at its place there; and is left changed.
   void look_at(NodeId v, std::size_t at) {
     find_sides(v);
@@ -245,16 +268,16 @@ class Propagator {
 }  // namespace
 
 Implied implied_precedences(const OrderProblem& problem, Bytes budget, const Schedule& guide,
-                            Meter* meter) {
-  return Propagator(problem, budget, meter).run(guide);
+                            std::size_t max_nodes, Meter* meter) {
+  return Propagator(problem, budget, meter).run(guide, max_nodes);
 }
 
 std::optional<Reduced> tighten(const OrderProblem& problem, Bytes budget, const Schedule& guide,
-                               Meter* meter, const Techniques& use) {
+                               std::size_t max_nodes, Meter* meter, const Techniques& use) {
   Reduced result = unreduced(problem);
   for (int round = 0; round < kMaxRounds && !meter->stopped(); ++round) {
     const Implied implied =
-        implied_precedences(result.problem, budget, result.reduce(guide), meter);
+        implied_precedences(result.problem, budget, result.reduce(guide), max_nodes, meter);
     if (implied.infeasible) return std::nullopt;
     if (implied.precedences.empty()) break;
     auto narrowed = with_precedences(result.problem, implied.precedences);

@@ -27,14 +27,16 @@ struct Implied {
   std::vector<Precedence> precedences;
 };
 
-// One round. `guide`: any legal order; the better, the fewer flows.
+// One round. `guide`: any legal order; the better, the fewer flows. Only `max_nodes` nodes are
+// asked what they imply (and those level with them): the ones with the largest bounds, which have
+// the least slack and imply most.
 Implied implied_precedences(const OrderProblem& problem, Bytes budget, const Schedule& guide,
-                            Meter* meter);
+                            std::size_t max_nodes, Meter* meter);
 
 // Rounds of that, each followed by contraction, until nothing new is implied or the meter stops it.
 // Nothing: no order fits. Else a problem whose orders within the budget are orders of `problem`
 // within the budget, and which has one if `problem` has one.
 std::optional<Reduced> tighten(const OrderProblem& problem, Bytes budget, const Schedule& guide,
-                               Meter* meter, const Techniques& use = {});
+                               std::size_t max_nodes, Meter* meter, const Techniques& use = {});
 
 }  // namespace lowtide

@@ -14,10 +14,14 @@ namespace {
 // Steps for the bound of a heuristic: enough for any graph of a few thousand nodes.
 constexpr std::int64_t kBoundSteps = 50'000'000;
 
+// The exact search has better bounds: it only looks at the few nodes that need most.
+constexpr std::int64_t kFirstLooks = 8;
+
 // `schedule` with its peak and the reachability bound (5a).
-Solution<Schedule> judged(const OrderProblem& problem, Schedule schedule, const Limits& limits) {
+Solution<Schedule> judged(const OrderProblem& problem, Schedule schedule, const Limits& limits,
+                          std::int64_t steps = kBoundSteps) {
   const Bytes value = peak(problem, schedule);
-  Meter meter(limits.with_steps(kBoundSteps));
+  Meter meter(limits.with_steps(steps));
   const Bytes bound = reachability_bound(problem, schedule, &meter);
   limits.report(value, bound);
   return Solution<Schedule>::found(std::move(schedule), value, bound);
@@ -49,8 +53,8 @@ Solution<Schedule> dfs(const OrderProblem& problem, const Limits& limits) {
   return judged(problem, dfs_order(problem), limits);
 }
 
-// The simplest orders, the best of them; ties go to the one nearest to program order.
-Solution<Schedule> best(const OrderProblem& problem, const Limits& limits) {
+// The best of the simple orders; ties go to the one nearest to program order.
+Schedule best_simple_order(const OrderProblem& problem, const Limits& limits) {
   Schedule best = program_order_of(problem);
   Bytes least = peak(problem, best);
   Meter meter(limits);
@@ -68,12 +72,19 @@ Solution<Schedule> best(const OrderProblem& problem, const Limits& limits) {
   consider([&] { return lpmf_order(problem, &meter); });
   consider([&] { return dfs_order(problem); });
   consider([&] { return bfs_order(problem); });
-  return judged(problem, std::move(best), limits);
+  return best;
+}
+
+Solution<Schedule> best(const OrderProblem& problem, const Limits& limits) {
+  return judged(problem, best_simple_order(problem, limits), limits);
 }
 
 // The best simple order, then the searches that prove or improve it.
 Solution<Schedule> exact(const OrderProblem& problem, const Limits& limits) {
-  return exact_order(problem, best(problem, limits), limits);
+  const auto size = static_cast<std::int64_t>(problem.num_nodes() + problem.num_tensors());
+  return exact_order(
+      problem, judged(problem, best_simple_order(problem, limits), limits, kFirstLooks * size),
+      limits);
 }
 
 constexpr std::array kSolvers = {
