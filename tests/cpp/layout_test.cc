@@ -9,6 +9,7 @@
 #include "lowtide/model/layout_check.h"
 #include "support/brute_force.h"
 #include "support/long_tests.h"
+#include "support/planted.h"
 
 namespace lowtide {
 namespace {
@@ -28,26 +29,6 @@ LayoutProblem random_problem(std::uint64_t seed, bool aligned, bool fixed = fals
     problem.buffers.push_back(buffer);
   }
   return problem;
-}
-
-// A rectangle cut by random guillotine cuts: the height is the optimum, and the load everywhere.
-void cut(std::mt19937_64& random, Interval time, Bytes height, int pieces, LayoutProblem* problem) {
-  const bool across_time = random() % 2 == 0;
-  if (pieces <= 1 || (across_time ? time.length() < 2 : height < 2)) {
-    problem->buffers.push_back({.lifetime = time, .size = height});
-    return;
-  }
-  const int first = 1 + static_cast<int>(random() % static_cast<std::uint64_t>(pieces - 1));
-  if (across_time) {
-    const Step middle = time.lower + 1 +
-                        static_cast<Step>(random() % static_cast<std::uint64_t>(time.length() - 1));
-    cut(random, {time.lower, middle}, height, first, problem);
-    cut(random, {middle, time.upper}, height, pieces - first, problem);
-  } else {
-    const Bytes below = 1 + static_cast<Bytes>(random() % static_cast<std::uint64_t>(height - 1));
-    cut(random, time, below, first, problem);
-    cut(random, time, height - below, pieces - first, problem);
-  }
 }
 
 TEST(LayoutSolvers, AgreeWithBruteForce) {
@@ -128,13 +109,12 @@ TEST(CanonicalSearch, DecidesWithEveryRanking) {
 
 TEST(LayoutSolvers, SolvePlantedRectangles) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    std::mt19937_64 random(seed);
-    LayoutProblem problem;
-    cut(random, {0, 100}, 1000, 30, &problem);
-    ASSERT_EQ(load(problem), 1000);
+    const int pieces = seed < 15 ? 30 : 300;
+    const LayoutProblem problem = testing::planted(seed, pieces, {0, 400}, 1'000'000);
+    ASSERT_EQ(load(problem), 1'000'000);
     const auto solution =
-        find_layout_solver("exact")->solve(problem, Limits::within_steps(50'000'000));
-    EXPECT_EQ(solution.value(), 1000) << seed;
+        find_layout_solver("exact")->solve(problem, Limits::within_steps(5'000'000));
+    EXPECT_EQ(solution.value(), 1'000'000) << seed;
     EXPECT_EQ(layout_error(problem, solution.best()), "");
   }
 }
@@ -167,9 +147,7 @@ TEST(LayoutSolvers, AnswerWithoutTime) {
 }
 
 TEST(LayoutSolvers, AreDeterministic) {
-  std::mt19937_64 random(5);
-  LayoutProblem problem;
-  cut(random, {0, 1000}, 100'000, 120, &problem);
+  const LayoutProblem problem = testing::planted(5, 120, {0, 1000}, 100'000);
   for (const LayoutSolver& solver : layout_solvers()) {
     const auto first = solver.solve(problem, Limits::within_steps(300'000));
     const auto second = solver.solve(problem, Limits::within_steps(300'000));

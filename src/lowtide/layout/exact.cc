@@ -33,6 +33,7 @@ class Part {
   void narrow(Bytes target, int round, Meter* meter) {
     const std::int64_t nodes = std::max<std::int64_t>(256, 2 * instance_.num_buffers())
                                << std::min(round, 40);
+    if (open(target) && restarts_.is_perfect(bound_)) ask_for_perfection(round, nodes, meter);
     ask(std::max(target, bound_), round, nodes, meter);
     for (double fraction : kFractions)
       while (is_wide(target) && !meter->stopped() &&
@@ -56,14 +57,26 @@ class Part {
     return low + static_cast<Bytes>(fraction * static_cast<double>(height_ - 1 - low));
   }
 
+  // A packing without a free byte, if there is one, is found by a search of its own, with cheap
+  // nodes and other rankings each time; no other height is worth as much.
+  void ask_for_perfection(int round, std::int64_t nodes, Meter* meter) {
+    constexpr int kRankings = 14;
+    constexpr std::int64_t kWorth = 8;
+    take(restarts_.run(bound_, round * kRankings, kRankings, kWorth * nodes, meter), bound_);
+  }
+
   // The plain rankings, and this round's share of noisy ones. True if that found a layout.
   bool ask(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
     constexpr int kNoisy = 4;
-    if (capacity < bound_ || capacity >= height_) return false;
+    if (capacity < bound_ || capacity >= height_ || restarts_.is_perfect(capacity)) return false;
     Answer answer = restarts_.run(capacity, 0, Ranking::num_plain(), nodes, meter);
     if (answer.outcome == Outcome::kStopped && round > 0)
       answer = restarts_.run(capacity, Ranking::num_plain() + (round - 1) * kNoisy, kNoisy, nodes,
                              meter);
+    return take(std::move(answer), capacity);
+  }
+
+  bool take(Answer answer, Bytes capacity) {
     if (answer.outcome == Outcome::kExhausted) bound_ = std::max(bound_, capacity + 1);
     if (answer.outcome != Outcome::kFound) return false;
     offsets_ = std::move(answer.offsets);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "lowtide/layout/canonical_search.h"
+#include "lowtide/layout/perfect_search.h"
 #include "lowtide/layout/ranking.h"
 
 namespace lowtide {
@@ -10,12 +12,19 @@ namespace lowtide {
 Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
                                 const Limits& limits) const {
   Meter meter(limits.with_steps(nodes));
-  const bool propagate = index % 2 == 1;
-  CanonicalSearch search(instance_);
   Run run;
-  run.answer.outcome =
-      search.run(Ranking(instance_, index / 2, limits.seed()), capacity, propagate, &meter);
-  if (run.answer.outcome == Outcome::kFound) run.answer.offsets = search.offsets();
+  const auto keep = [&](Outcome outcome, const auto& search) {
+    run.answer.outcome = outcome;
+    if (outcome == Outcome::kFound) run.answer.offsets = search.offsets();
+  };
+  if (is_perfect(capacity)) {
+    PerfectSearch search(instance_);
+    keep(search.run(Ranking(instance_, index, limits.seed()), &meter), search);
+  } else {
+    CanonicalSearch search(instance_);
+    const Ranking ranking(instance_, index / 2, limits.seed());
+    keep(search.run(ranking, capacity, index % 2 == 1, &meter), search);
+  }
   run.used = meter.used();
   return run;
 }

@@ -1,6 +1,7 @@
 // One question about one instance: is there a layout within this capacity? Asked of the canonical
-// search with many rankings in turn, each with a small number of nodes, then again with twice as
-// many: the heavy tails of single runs become a short one (Luby et al. 1993; Gomes et al. 2000).
+// search, or where no byte may stay free of the perfect search, with many rankings in turn, each
+// with a small number of nodes, then again with twice as many: the heavy tails of single runs
+// become a short one (Luby et al. 1993; Gomes et al. 2000).
 //
 // With several threads runs are done side by side, and the first in sequence that decides is taken,
 // so that the answer does not depend on the number of threads.
@@ -9,8 +10,9 @@
 #include <vector>
 
 #include "lowtide/base/limits.h"
-#include "lowtide/layout/canonical_search.h"
 #include "lowtide/layout/instance.h"
+#include "lowtide/layout/outcome.h"
+#include "lowtide/layout/perfect_search.h"
 
 namespace lowtide {
 
@@ -21,10 +23,14 @@ struct Answer {
 
 class Restarts {
  public:
-  explicit Restarts(const Instance& instance) : instance_(instance) {}
+  explicit Restarts(const Instance& instance)
+      : instance_(instance), is_full_(PerfectSearch::applies(instance, instance.max_load)) {}
 
-  // Rankings [first, first + count), each without and with propagation, each time with at most
-  // `nodes` nodes. Spends the meter.
+  // Would a layout of that height leave not one byte free?
+  bool is_perfect(Bytes capacity) const { return is_full_ && capacity == instance_.max_load; }
+
+  // Rankings [first, first + count), each without and with propagation (a perfect packing: twice as
+  // many rankings), each time with at most `nodes` nodes. Spends the meter.
   Answer run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
 
  private:
@@ -35,6 +41,7 @@ class Restarts {
   Run run_one(Bytes capacity, int index, std::int64_t nodes, const Limits& limits) const;
 
   const Instance& instance_;
+  bool is_full_;
 };
 
 }  // namespace lowtide
