@@ -83,7 +83,8 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
                               .with_seed(seed)
                               .with_cancellation(cancelled);
     auto answer = solver->solve(problem, limits);
-    if (answer.status() == Status::kInfeasible) conflict = explain_conflict(problem, limits);
+    if (answer.status() == Status::kInfeasible)
+      conflict = explain_conflict({problem, {}, {}, {}}, limits);
     return answer;
   });
   if (solution.has_value()) {

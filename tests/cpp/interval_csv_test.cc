@@ -34,6 +34,37 @@ TEST(IntervalCsv, AnInclusiveEndIsOneLess) {
   EXPECT_EQ(csv.problem.buffers[BufferId(0)].lifetime, (Interval{3, 9}));
 }
 
+// The lines of MiniMalloc's own tests (tests/converter_test.cc).
+TEST(IntervalCsv, ReadsMiniMallocsGapsAndHints) {
+  const auto csv = parse_interval_csv(
+      "start,size,buffer,upper,alignment,gaps,hint\n"
+      "6,18,1,12,2,7-9 ,0\n5,15,0,15,1,9-11 12-14@2:13,-1\n",
+      "f.csv");
+  ASSERT_EQ(csv.gaps.size(), 3u);
+  EXPECT_EQ(csv.gaps[0].buffer, BufferId(0));
+  EXPECT_EQ(csv.gaps[0].lifetime, (Interval{7, 9}));
+  EXPECT_FALSE(csv.gaps[0].window.has_value());
+  EXPECT_EQ(csv.gaps[2].lifetime, (Interval{12, 14}));
+  EXPECT_EQ(csv.gaps[2].window->lower, 2);
+  EXPECT_EQ(csv.gaps[2].window->upper, 13);
+  ASSERT_EQ(csv.hints.size(), 1u);
+  EXPECT_EQ(csv.hints[0].offset, 0);
+  const auto old = parse_interval_csv("begin,end,size,gaps\n5,11,18,7-7 9-10\n", "f.csv");
+  EXPECT_EQ(old.problem.buffers[BufferId(0)].lifetime, (Interval{5, 12}));
+  EXPECT_EQ(old.gaps[0].lifetime, (Interval{7, 8}));
+  EXPECT_EQ(old.gaps[1].lifetime, (Interval{9, 11}));
+}
+
+TEST(IntervalCsv, TiesBuffersOfOneName) {
+  const auto csv = parse_interval_csv(
+      "lower,upper,size,alias,adjacent\n0,9,4,a,\n0,9,5,,x\n0,9,4,a,x\n0,9,3,,x\n", "f.csv");
+  ASSERT_EQ(csv.ties.size(), 3u);
+  EXPECT_EQ(csv.ties[0].kind, Tie::kAlias);
+  EXPECT_EQ(csv.ties[0].second, BufferId(2));
+  EXPECT_EQ(csv.ties[2].kind, Tie::kAdjacent);
+  EXPECT_EQ(csv.ties[2].first, BufferId(2));
+}
+
 TEST(IntervalCsv, WritesTheSameFileWithOffsets) {
   const auto plain = parse_interval_csv("id,lower,upper,size\na,0,1,2\nb,0,1,2\n", "f.csv");
   EXPECT_EQ(format_interval_csv(plain, {0, 2}),
@@ -68,17 +99,28 @@ TEST(IntervalCsv, SaysWhatIsWrongAndWhere) {
               HasSubstr("sum of all sizes"));
   EXPECT_THAT(error_of("lower,upper,size,alignment\n0,1,5,0\n"), HasSubstr("alignment"));
   EXPECT_THAT(error_of("lower,upper,size,offset\n0,1,5,-3\n"), HasSubstr("offset is negative"));
-  EXPECT_THAT(error_of("lower,upper,size,gaps\n0,9,5,2-4\n"), HasSubstr("gaps"));
+  EXPECT_THAT(error_of("lower,upper,size,gaps\n0,9,5,2-4-6\n"),
+              HasSubstr("line 2: a gap must be like 7-9 or 7-9@0:64, not '2-4-6'"));
+  EXPECT_THAT(error_of("lower,upper,size,gaps\n0,9,5,A-B\n"), HasSubstr("whole number"));
+  EXPECT_THAT(error_of("lower,upper,size,gaps\n0,9,5,2-4@1\n"), HasSubstr("a gap must be"));
+  EXPECT_THAT(error_of("lower,upper,size,gaps\n0,9,5,2-4 3-6\n"), HasSubstr("gaps overlap"));
+  EXPECT_THAT(error_of("lower,upper,size,gaps\n\n0,9,5,2-4@1:6\n"),
+              HasSubstr("line 3: the window of a gap"));
+  EXPECT_THAT(error_of("lower,upper,size,hint\n0,9,5,x\n"), HasSubstr("hint must be"));
+  EXPECT_THAT(error_of("lower,upper,size,alias,adjacent\n0,9,5,a,g\n0,9,5,a,g\n"),
+              HasSubstr("line 3: can't be where its aliases and its neighbours want it"));
 }
 
 // Any bytes are either read or refused in one line; nothing crashes.
 TEST(IntervalCsv, SurvivesMutatedFiles) {
-  const std::string good = "id,lower,upper,size,alignment,offset\n0,1,5,64,8,\n1,2,9,32,1,0\n";
+  const std::string good =
+      "id,lower,upper,size,alignment,offset,hint,gaps,alias,adjacent\n"
+      "0,1,5,64,8,,3,2-3 4-5@1:9,a,\n1,2,9,32,1,0,-1,,a,x\n2,3,8,7,1,,,,,x\n";
   std::mt19937_64 random(1);
   for (int i = 0; i < 20'000; ++i) {
     std::string text = good;
     for (std::uint64_t k = random() % 4 + 1; k > 0; --k)
-      text[random() % text.size()] = "0123456789,-\n\r x."[random() % 17];
+      text[random() % text.size()] = "0123456789,-\n\r x.@:a"[random() % 20];
     try {
       const auto csv = parse_interval_csv(text, "f.csv");
       EXPECT_EQ(csv.lines.size(), csv.problem.buffers.size() + 1);

@@ -187,7 +187,7 @@ TEST(Explain, ConflictsAreTrueAndIrreducible) {
     const Bytes optimum = testing::optimal_height(problem);
     if (optimum == 0) continue;
     problem.capacity = optimum - 1;
-    const Conflict conflict = explain_conflict(problem, Limits());
+    const Conflict conflict = explain_conflict({problem, {}, {}, {}}, Limits());
     EXPECT_TRUE(conflict.irreducible || conflict.step) << seed;
     searched += conflict.step ? 0 : 1;
     const auto height_without = [&](BufferId left_out) {

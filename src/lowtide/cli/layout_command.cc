@@ -12,8 +12,8 @@
 #include "lowtide/io/interval_csv.h"
 #include "lowtide/io/json_fields.h"
 #include "lowtide/layout/explain.h"
-#include "lowtide/layout/solvers.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/layout/shapes.h"
+#include "lowtide/model/request_check.h"
 
 namespace lowtide::cli {
 namespace {
@@ -48,21 +48,21 @@ const LayoutSolver& solver_named(const std::string& name) {
   throw InputError("solver", "unknown solver " + quote(name) + "; known: " + known);
 }
 
-Solution<Layout> solve(const LayoutProblem& problem, const LayoutArguments& arguments) {
+Solution<Layout> solve(const LayoutRequest& request, const LayoutArguments& arguments) {
   ProgressLine progress;
-  return solver_named(arguments.solver)
-      .solve(problem, Limits::within_seconds(arguments.time_limit_seconds)
-                          .with_steps(arguments.step_limit)
-                          .with_threads(arguments.threads)
-                          .with_seed(arguments.seed)
-                          .with_progress(&progress));
+  return solve_request(request, solver_named(arguments.solver),
+                       Limits::within_seconds(arguments.time_limit_seconds)
+                           .with_steps(arguments.step_limit)
+                           .with_threads(arguments.threads)
+                           .with_seed(arguments.seed)
+                           .with_progress(&progress));
 }
 
 // What is left of the time limit is for the explanation.
-std::optional<Conflict> conflict_of(const LayoutProblem& problem, const Solution<Layout>& solution,
+std::optional<Conflict> conflict_of(const LayoutRequest& request, const Solution<Layout>& solution,
                                     double seconds_left) {
   if (solution.status() != Status::kInfeasible) return std::nullopt;
-  return explain_conflict(problem, Limits::within_seconds(std::max(0.0, seconds_left)));
+  return explain_conflict(request, Limits::within_seconds(std::max(0.0, seconds_left)));
 }
 
 std::string names_of(const IntervalCsv& csv, const std::vector<BufferId>& buffers) {
@@ -75,12 +75,10 @@ std::string names_of(const IntervalCsv& csv, const std::vector<BufferId>& buffer
 }
 
 void print_conflict(const IntervalCsv& csv, const Conflict& conflict) {
-  Bytes sum = 0;
-  for (BufferId b : conflict.buffers) sum += csv.problem.buffers[b].size;
   const std::string count = std::to_string(conflict.buffers.size());
   if (conflict.step)
     std::printf("impossible: %s buffers live at %lld need %lld bytes: %s\n", count.c_str(),
-                static_cast<long long>(*conflict.step), static_cast<long long>(sum),
+                static_cast<long long>(*conflict.step), static_cast<long long>(conflict.bytes),
                 names_of(csv, conflict.buffers).c_str());
   else
     std::printf(
@@ -120,21 +118,21 @@ int run(const LayoutArguments& arguments) {
   check(arguments);
   IntervalCsv csv = load_interval_csv(arguments.csv_path);
   csv.problem.capacity = arguments.capacity;
-  if (const auto pair = fixed_conflict(csv.problem); pair && !arguments.capacity)
+  if (const auto pair = fixed_conflict(csv); pair && !arguments.capacity)
     throw InputError(arguments.csv_path, "buffers " + quote(csv.ids[pair->first.index()]) +
                                              " and " + quote(csv.ids[pair->second.index()]) +
                                              " have fixed offsets that overlap");
   const auto start = Clock::now();
-  const auto solution = solve(csv.problem, arguments);
+  const auto solution = solve(csv, arguments);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (solution.has_value()) {
-    const std::string error = layout_error(csv.problem, solution.best());
+    const std::string error = request_error(csv, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
     if (!arguments.output_path.empty())
       write_file_atomically(arguments.output_path,
                             format_interval_csv(csv, solution.best().offsets));
   }
-  const auto conflict = conflict_of(csv.problem, solution, arguments.time_limit_seconds - seconds);
+  const auto conflict = conflict_of(csv, solution, arguments.time_limit_seconds - seconds);
   arguments.json ? print_json(csv, solution, conflict, seconds)
                  : print_text(csv.problem, solution, seconds);
   if (conflict && !arguments.json) print_conflict(csv, *conflict);

@@ -1,6 +1,7 @@
 #include "lowtide/io/interval_csv.h"
 
 #include <charconv>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -17,10 +18,10 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-std::vector<std::string_view> split(std::string_view line) {
+std::vector<std::string_view> split(std::string_view line, char separator = ',') {
   std::vector<std::string_view> cells;
   for (std::size_t begin = 0;;) {
-    const std::size_t end = line.find(',', begin);
+    const std::size_t end = line.find(separator, begin);
     cells.push_back(trimmed(line.substr(begin, end - begin)));
     if (end == std::string_view::npos) return cells;
     begin = end + 1;
@@ -29,7 +30,8 @@ std::vector<std::string_view> split(std::string_view line) {
 
 // Which column holds what; -1 where it is missing.
 struct Columns {
-  int id = -1, lower = -1, upper = -1, end = -1, size = -1, alignment = -1, offset = -1, gaps = -1;
+  int id = -1, lower = -1, upper = -1, end = -1, size = -1, alignment = -1, offset = -1;
+  int hint = -1, gaps = -1, alias = -1, adjacent = -1;
   std::size_t count = 0;
 };
 
@@ -51,6 +53,10 @@ class Reader {
     }
     if (csv_.lines.empty())
       throw InputError(where_, "is empty: a header id,lower,upper,size is needed");
+    if (const auto fault = find_fault(csv_)) {
+      line_ = line_of_[fault->buffer];
+      fail(fault->reason);
+    }
     return std::move(csv_);
   }
 
@@ -69,18 +75,26 @@ class Reader {
   }
 
   void name_column(std::string_view name, int at) {
-    int* column = nullptr;
-    if (name == "id" || name == "buffer" || name == "buffer_id") column = &columns_.id;
-    if (name == "lower" || name == "start") column = &columns_.lower;
-    if (name == "upper") column = &columns_.upper;
-    if (name == "end") column = &columns_.end;
-    if (name == "size") column = &columns_.size;
-    if (name == "alignment") column = &columns_.alignment;
-    if (name == "offset") column = &columns_.offset;
-    if (name == "gaps") column = &columns_.gaps;
-    if (column == nullptr) return;
-    if (*column >= 0) fail("the header names column " + quote(name) + " twice");
-    *column = at;
+    const std::pair<const char*, int*> known[] = {{"id", &columns_.id},
+                                                  {"buffer", &columns_.id},
+                                                  {"buffer_id", &columns_.id},
+                                                  {"lower", &columns_.lower},
+                                                  {"start", &columns_.lower},
+                                                  {"begin", &columns_.lower},
+                                                  {"upper", &columns_.upper},
+                                                  {"end", &columns_.end},
+                                                  {"size", &columns_.size},
+                                                  {"alignment", &columns_.alignment},
+                                                  {"offset", &columns_.offset},
+                                                  {"hint", &columns_.hint},
+                                                  {"gaps", &columns_.gaps},
+                                                  {"alias", &columns_.alias},
+                                                  {"adjacent", &columns_.adjacent}};
+    for (const auto& [known_name, column] : known) {
+      if (name != known_name) continue;
+      if (*column >= 0) fail("the header names column " + quote(name) + " twice");
+      *column = at;
+    }
   }
 
   std::int64_t number(std::string_view cell, const char* name) const {
@@ -99,7 +113,6 @@ class Reader {
     const auto cell = [&](int column) {
       return column < 0 ? std::string_view() : cells[static_cast<std::size_t>(column)];
     };
-    if (!cell(columns_.gaps).empty()) fail("gaps are not supported");
     Buffer buffer;
     buffer.lifetime.lower = number(cell(columns_.lower), "lower");
     buffer.lifetime.upper = upper_of(cell(columns_.upper), cell(columns_.end));
@@ -108,37 +121,67 @@ class Reader {
       buffer.alignment = number(cell(columns_.alignment), "alignment");
     if (!cell(columns_.offset).empty())
       buffer.fixed_offset = number(cell(columns_.offset), "offset");
-    check(buffer);
     csv_.ids.emplace_back(columns_.id < 0 ? std::to_string(csv_.ids.size())
                                           : std::string(cell(columns_.id)));
-    csv_.problem.buffers.push_back(buffer);
+    const BufferId b = csv_.problem.buffers.push_back(buffer);
+    line_of_.push_back(line_);
+    if (!cell(columns_.hint).empty()) read_hint(cell(columns_.hint), b);
+    for (std::string_view gap : split(cell(columns_.gaps), ' '))
+      if (!gap.empty()) read_gap(gap, b);
+    tie_to(cell(columns_.alias), Tie::kAlias, b, &last_alias_);
+    tie_to(cell(columns_.adjacent), Tie::kAdjacent, b, &last_adjacent_);
+  }
+
+  // MiniMalloc writes -1 where there is none.
+  void read_hint(std::string_view cell, BufferId b) {
+    const Bytes hint = number(cell, "hint");
+    if (hint >= 0) csv_.hints.push_back({b, hint});
+  }
+
+  // lower-upper or lower-upper@window_lower:window_upper.
+  void read_gap(std::string_view cell, BufferId b) {
+    const auto halves = split(cell, '@');
+    const auto life = split(halves[0], '-');
+    if (halves.size() > 2 || life.size() != 2) fail_gap(cell);
+    Gap gap{.buffer = b, .lifetime = {number(life[0], "gap"), number(life[1], "gap")}};
+    if (columns_.upper < 0) gap.lifetime.upper = after(gap.lifetime.upper);
+    if (halves.size() == 2) {
+      const auto window = split(halves[1], ':');
+      if (window.size() != 2) fail_gap(cell);
+      gap.window = Window{number(window[0], "window"), number(window[1], "window")};
+    }
+    csv_.gaps.push_back(gap);
+  }
+
+  [[noreturn]] void fail_gap(std::string_view cell) const {
+    fail("a gap must be like 7-9 or 7-9@0:64, not " + quote(cell));
+  }
+
+  // To the last buffer before it in the group of that name.
+  void tie_to(std::string_view group, Tie::Kind kind, BufferId b,
+              std::map<std::string, BufferId>* last) {
+    if (group.empty()) return;
+    const auto [found, is_new] = last->try_emplace(std::string(group), b);
+    if (!is_new) csv_.ties.push_back({kind, found->second, b});
+    found->second = b;
   }
 
   Step upper_of(std::string_view upper, std::string_view end) const {
     if (columns_.upper >= 0) return number(upper, "upper");
-    const Step inclusive = number(end, "end");
-    if (inclusive == kMaxBytes) fail("end must be below 2^63 - 1");
-    return inclusive + 1;
+    return after(number(end, "end"));
   }
 
-  void check(const Buffer& buffer) {
-    if (buffer.lifetime.lower > buffer.lifetime.upper) fail("lower is above upper");
-    if (buffer.size < 0) fail("size is negative");
-    if (buffer.alignment < 1) fail("alignment must be at least 1");
-    if (buffer.fixed_offset && *buffer.fixed_offset < 0) fail("offset is negative");
-    // Every offset a solver can come to is below this sum.
-    Bytes padded = 0;
-    if (!align_up_fits(buffer.size, buffer.alignment, &padded) || !add_fits(sum_, padded, &sum_) ||
-        !add_fits(sum_, buffer.alignment, &sum_) ||
-        !add_fits(sum_, buffer.fixed_offset.value_or(0), &sum_))
-      fail("the sum of all sizes exceeds 2^63 - 1");
+  Step after(Step inclusive) const {
+    if (inclusive == kMaxBytes) fail("end must be below 2^63 - 1");
+    return inclusive + 1;
   }
 
   std::string where_;
   std::size_t line_ = 0;
   Columns columns_;
   IntervalCsv csv_;
-  Bytes sum_ = 0;
+  IdVector<BufferId, std::size_t> line_of_;
+  std::map<std::string, BufferId> last_alias_, last_adjacent_;  // by group
 };
 
 }  // namespace

@@ -1,24 +1,27 @@
 // Buffers as CSV, MiniMalloc's format: a header and a line a buffer, plain numbers without quotes.
 //
-//   id,lower,upper,size[,alignment][,offset]...     any column order; other columns are carried
-//   through
+//   id,lower,upper,size[,alignment][,offset][,hint][,gaps][,alias][,adjacent]...
 //
-// Lifetimes are half-open steps [lower, upper). `start` and `end` stand for lower and upper with an
-// inclusive end (upper = end + 1). An `offset` that is not empty is fixed.
+// Any column order; other columns are carried through. Lifetimes are half-open steps [lower,
+// upper). `start` or `begin` stand for lower, and `end` for an inclusive upper (upper = end + 1, in
+// gaps as well). An `offset` that is not empty is fixed; a `hint` that is not negative is tried.
+//
+//   gaps       "7-9 12-14@2:13": holds nothing in [7, 9), and of its bytes only [2, 13) in [12, 14)
+//   alias      buffers with the same name here share an offset, and their bytes
+//   adjacent   buffers with the same name here stand one above the other, in the order of the file
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "lowtide/model/layout_problem.h"
+#include "lowtide/model/layout_request.h"
 
 namespace lowtide {
 
-// The file as it was, and the problem in it.
-struct IntervalCsv {
+// The file as it was, and the request in it.
+struct IntervalCsv : LayoutRequest {
   std::vector<std::string> lines;  // the header, then a line a buffer, without line ends
   std::vector<std::string> ids;    // by buffer; its row number where there is no id column
-  LayoutProblem problem;
 };
 
 // Throws InputError with file, line and reason.

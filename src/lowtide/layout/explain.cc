@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "lowtide/layout/shapes.h"
 #include "lowtide/layout/solvers.h"
+#include "lowtide/model/bodies.h"
 
 namespace lowtide {
 namespace {
@@ -10,21 +12,24 @@ namespace {
 // A question that takes longer is not worth a buffer less.
 constexpr std::int64_t kStepsPerQuestion = 100'000;
 
-std::vector<BufferId> taking_room(const LayoutProblem& problem) {
+// Those that take room, and tied ones, which may hold others to an alignment or an offset.
+std::vector<BufferId> ones_that_matter(const LayoutRequest& request) {
+  IdVector<BufferId, char> is_tied(request.problem.buffers.size(), 0);
+  for (const Tie& tie : request.ties) is_tied[tie.first] = is_tied[tie.second] = 1;
   std::vector<BufferId> buffers;
-  for (BufferId b : problem.buffers.ids())
-    if (problem.buffers[b].takes_room()) buffers.push_back(b);
+  for (BufferId b : request.problem.buffers.ids())
+    if (request.problem.buffers[b].takes_room() || is_tied[b]) buffers.push_back(b);
   return buffers;
 }
 
-// The first step of the highest load.
-Step fullest_step(const LayoutProblem& problem) {
+// The first step in which the most bytes are held.
+Step fullest_step(const ShapeProblem& problem) {
   std::vector<std::pair<Step, Bytes>> changes;
-  for (BufferId b : taking_room(problem)) {
-    const Buffer& buffer = problem.buffers[b];
-    changes.emplace_back(buffer.lifetime.lower, buffer.size);
-    changes.emplace_back(buffer.lifetime.upper, -buffer.size);
-  }
+  for (const Shape& shape : problem.shapes)
+    for (const ShapePart& part : shape.parts) {
+      changes.emplace_back(part.lifetime.lower, part.upper - part.lower);
+      changes.emplace_back(part.lifetime.upper, part.lower - part.upper);
+    }
   std::sort(changes.begin(), changes.end());  // at one step, what ends comes first
   Bytes live = 0;
   Bytes highest = 0;
@@ -38,36 +43,54 @@ Step fullest_step(const LayoutProblem& problem) {
   return fullest;
 }
 
+Bytes held_at(const std::vector<ShapePart>& parts, Step step) {
+  Bytes bytes = 0;
+  for (const ShapePart& part : parts)
+    if (part.lifetime.contains(step)) bytes += part.upper - part.lower;
+  return bytes;
+}
+
 bool is_plain(const Buffer& buffer) { return buffer.alignment == 1 && !buffer.fixed_offset; }
 
 // The largest buffers of the fullest step, until they are too much; nothing if they never are.
-std::optional<Conflict> overload(const LayoutProblem& problem) {
-  Conflict conflict{.step = fullest_step(problem)};
+std::optional<Conflict> overload(const LayoutRequest& request) {
+  if (!request.problem.capacity) return std::nullopt;
+  const Bodies bodies = make_bodies(request);
+  const IdVector<BufferId, Shape>& shapes = bodies.problem.shapes;
+  Conflict conflict{.buffers = {}, .step = fullest_step(bodies.problem)};
+  const auto held = [&](BufferId shape) { return held_at(shapes[shape].parts, *conflict.step); };
   std::vector<BufferId> live;
-  for (BufferId b : taking_room(problem))
-    if (problem.buffers[b].lifetime.contains(*conflict.step)) live.push_back(b);
-  std::stable_sort(live.begin(), live.end(), [&](BufferId a, BufferId b) {
-    return problem.buffers[a].size > problem.buffers[b].size;
-  });
+  for (BufferId shape : shapes.ids())
+    if (held(shape) > 0) live.push_back(shape);
+  std::stable_sort(live.begin(), live.end(),
+                   [&](BufferId a, BufferId b) { return held(a) > held(b); });
+  IdVector<BufferId, char> is_named(shapes.size(), 0);
   Bytes sum = 0;
-  for (BufferId b : live) {
-    conflict.buffers.push_back(b);
-    sum += problem.buffers[b].size;
-    if (sum > *problem.capacity) break;
+  for (BufferId shape : live) {
+    is_named[shape] = 1;
+    sum += held(shape);
+    if (sum > *request.problem.capacity) break;
   }
-  if (sum <= *problem.capacity) return std::nullopt;
-  std::sort(conflict.buffers.begin(), conflict.buffers.end());
-  conflict.irreducible = std::all_of(conflict.buffers.begin(), conflict.buffers.end(),
-                                     [&](BufferId b) { return is_plain(problem.buffers[b]); });
+  if (sum <= *request.problem.capacity) return std::nullopt;
+  conflict.bytes = sum;
+  const auto parts = parts_of(request);
+  for (BufferId b : request.problem.buffers.ids())
+    if (is_named[bodies.body[b]] && held_at(parts[b], *conflict.step) > 0)
+      conflict.buffers.push_back(b);
+  // Gaps, ties and alignments could make fewer of them impossible as well.
+  conflict.irreducible =
+      request.is_plain() &&
+      std::all_of(conflict.buffers.begin(), conflict.buffers.end(),
+                  [&](BufferId b) { return is_plain(request.problem.buffers[b]); });
   return conflict;
 }
 
 class DeletionFilter {
  public:
-  DeletionFilter(const LayoutProblem& problem, const Limits& limits)
-      : problem_(problem), limits_(limits), kept_(taking_room(problem)) {
+  DeletionFilter(const LayoutRequest& request, const Limits& limits)
+      : request_(request), limits_(limits), kept_(ones_that_matter(request)) {
     std::stable_sort(kept_.begin(), kept_.end(), [&](BufferId a, BufferId b) {
-      return problem.buffers[a].lifetime.lower < problem.buffers[b].lifetime.lower;
+      return request.problem.buffers[a].lifetime.lower < request.problem.buffers[b].lifetime.lower;
     });
   }
 
@@ -99,26 +122,28 @@ class DeletionFilter {
   }
 
   Status without(std::size_t begin, std::size_t end) {
-    LayoutProblem rest{.capacity = problem_.capacity};
+    std::vector<BufferId> rest;
     for (std::size_t i = 0; i < kept_.size(); ++i)
-      if (i < begin || i >= end) rest.buffers.push_back(problem_.buffers[kept_[i]]);
-    return find_layout_solver("auto")->solve(rest, limits_.with_steps(kStepsPerQuestion)).status();
+      if (i < begin || i >= end) rest.push_back(kept_[i]);
+    return solve_request(excerpt(request_, rest), *find_layout_solver("auto"),
+                         limits_.with_steps(kStepsPerQuestion))
+        .status();
   }
 
   std::vector<BufferId>::iterator at(std::size_t i) {
     return kept_.begin() + static_cast<std::ptrdiff_t>(i);
   }
 
-  const LayoutProblem& problem_;
+  const LayoutRequest& request_;
   Limits limits_;
   std::vector<BufferId> kept_;
 };
 
 }  // namespace
 
-Conflict explain_conflict(const LayoutProblem& problem, const Limits& limits) {
-  if (auto conflict = overload(problem)) return *std::move(conflict);
-  return DeletionFilter(problem, limits).run();
+Conflict explain_conflict(const LayoutRequest& request, const Limits& limits) {
+  if (auto conflict = overload(request)) return *std::move(conflict);
+  return DeletionFilter(request, limits).run();
 }
 
 }  // namespace lowtide

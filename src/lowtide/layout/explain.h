@@ -1,7 +1,7 @@
 // Why a capacity is too small, in as few buffers as found.
 //
-//   one step   the sizes of the buffers live in it exceed the capacity. The fewest that do are its
-//              largest ones; any fewer of these fit.
+//   one step   the bytes held in it exceed the capacity. The fewest buffers that do are its largest
+//              ones; any fewer of these fit. (Tied buffers count together, and are all named.)
 //   a search   otherwise a set of buffers is left out if the others are still proved not to fit:
 //              halves, quarters, ... of the buffers by time, at last single ones (a deletion
 //              filter; Chinneck and Dravnieks 1991, for linear programs). Feasibility is monotone
@@ -16,17 +16,18 @@
 #include <vector>
 
 #include "lowtide/base/limits.h"
-#include "lowtide/model/layout_problem.h"
+#include "lowtide/model/layout_request.h"
 
 namespace lowtide {
 
 struct Conflict {
   std::vector<BufferId> buffers;  // that can't be placed together, ascending
-  std::optional<Step> step;       // they are all live then, and their sizes alone are too much
+  std::optional<Step> step;       // they are all live then, and what they hold is too much
+  Bytes bytes = 0;                // what they hold in that step
   bool irreducible = false;       // any fewer of them fit
 };
 
-// `problem` must be proved not to fit its capacity. Within `limits`; steps are for each question.
-Conflict explain_conflict(const LayoutProblem& problem, const Limits& limits);
+// `request` must be proved to have no layout. Within `limits`; steps are for each question.
+Conflict explain_conflict(const LayoutRequest& request, const Limits& limits);
 
 }  // namespace lowtide

@@ -2,58 +2,10 @@
 
 #include <algorithm>
 
+#include "lowtide/layout/time_index.h"
+
 namespace lowtide {
 namespace {
-
-// The placed buffers, found by time: a segment tree over sections whose every vertex lists the
-// buffers that cover it whole (O(log n) vertices each) and, above those, the ones that only pass
-// through.
-class Placed {
- public:
-  explicit Placed(int num_sections) {
-    while (leaves_ < num_sections) leaves_ *= 2;
-    covering_.resize(static_cast<std::size_t>(2 * leaves_));
-    passing_.resize(static_cast<std::size_t>(2 * leaves_));
-  }
-
-  void insert(BufferId b, SectionRange range) { insert(1, 0, leaves_ - 1, b, range); }
-
-  // Every placed buffer that shares a section with `range`, possibly more than once.
-  template <class Visit>
-  void visit(SectionRange range, const Visit& visit) const {
-    walk(1, 0, leaves_ - 1, range, visit);
-  }
-
- private:
-  void insert(int node, int first, int last, BufferId b, SectionRange range) {
-    if (range.last < first || last < range.first) return;
-    if (range.first <= first && last <= range.last) {
-      covering_[static_cast<std::size_t>(node)].push_back(b);
-      return;
-    }
-    passing_[static_cast<std::size_t>(node)].push_back(b);
-    const int middle = (first + last) / 2;
-    insert(2 * node, first, middle, b, range);
-    insert(2 * node + 1, middle + 1, last, b, range);
-  }
-
-  template <class Visit>
-  void walk(int node, int first, int last, SectionRange range, const Visit& visit) const {
-    if (range.last < first || last < range.first) return;
-    for (BufferId b : covering_[static_cast<std::size_t>(node)]) visit(b);
-    if (range.first <= first && last <= range.last) {
-      for (BufferId b : passing_[static_cast<std::size_t>(node)]) visit(b);
-      return;
-    }
-    const int middle = (first + last) / 2;
-    walk(2 * node, first, middle, range, visit);
-    walk(2 * node + 1, middle + 1, last, range, visit);
-  }
-
-  int leaves_ = 1;
-  std::vector<std::vector<BufferId>> covering_;
-  std::vector<std::vector<BufferId>> passing_;
-};
 
 struct Extent {
   Bytes begin;
@@ -111,7 +63,7 @@ class Fitter {
  private:
   const LayoutProblem& problem_;
   const Sections& sections_;
-  Placed placed_;
+  TimeIndex<BufferId> placed_;
   Layout* layout_;
   std::vector<Extent> taken_;
 };

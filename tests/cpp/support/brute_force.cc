@@ -93,4 +93,91 @@ Bytes optimal_height(const LayoutProblem& problem) {
   return best;
 }
 
+namespace {
+
+// What buffer b holds at a step, relative to its offset.
+Window held(const LayoutRequest& request, BufferId b, Step step) {
+  const Buffer& buffer = request.problem.buffers[b];
+  if (!buffer.lifetime.contains(step)) return {0, 0};
+  for (const Gap& gap : request.gaps)
+    if (gap.buffer == b && gap.lifetime.contains(step)) return gap.window.value_or(Window{0, 0});
+  return {0, buffer.size};
+}
+
+bool are_aliases(const LayoutRequest& request, BufferId a, BufferId b) {
+  std::vector<BufferId> reached = {a};
+  for (std::size_t i = 0; i < reached.size(); ++i)
+    for (const Tie& tie : request.ties) {
+      if (tie.kind != Tie::kAlias) continue;
+      for (const auto& [from, to] : {std::pair(tie.first, tie.second), {tie.second, tie.first}})
+        if (from == reached[i] && std::find(reached.begin(), reached.end(), to) == reached.end())
+          reached.push_back(to);
+    }
+  return std::find(reached.begin(), reached.end(), b) != reached.end();
+}
+
+bool share_a_byte(const LayoutRequest& request, BufferId a, Bytes offset_a, BufferId b,
+                  Bytes offset_b) {
+  const Interval life = request.problem.buffers[a].lifetime;
+  for (Step step = life.lower; step < life.upper; ++step) {
+    const Window x = held(request, a, step), y = held(request, b, step);
+    if (x.lower < x.upper && y.lower < y.upper && offset_a + x.lower < offset_b + y.upper &&
+        offset_b + y.lower < offset_a + x.upper)
+      return true;
+  }
+  return false;
+}
+
+// Buffer b at its offset with the ones before it.
+bool goes_with_earlier(const LayoutRequest& request, const IdVector<BufferId, Bytes>& offsets,
+                       BufferId b) {
+  const Buffer& buffer = request.problem.buffers[b];
+  if (buffer.fixed_offset ? offsets[b] != *buffer.fixed_offset : offsets[b] % buffer.alignment != 0)
+    return false;
+  for (const Tie& tie : request.ties) {
+    if (std::max(tie.first, tie.second) != b) continue;
+    const Bytes distance = tie.kind == Tie::kAlias ? 0 : request.problem.buffers[tie.first].size;
+    if (offsets[tie.second] != offsets[tie.first] + distance) return false;
+  }
+  for (BufferId a(0); a < b; ++a)
+    if (!are_aliases(request, a, b) && share_a_byte(request, a, offsets[a], b, offsets[b]))
+      return false;
+  return true;
+}
+
+bool holds_anything(const LayoutRequest& request, BufferId b) {
+  const Interval life = request.problem.buffers[b].lifetime;
+  for (Step step = life.lower; step < life.upper; ++step)
+    if (const Window window = held(request, b, step); window.lower < window.upper) return true;
+  return false;
+}
+
+bool fits_from(const LayoutRequest& request, BufferId b, Bytes height, Bytes highest,
+               IdVector<BufferId, Bytes>* offsets) {
+  if (b.index() == offsets->size()) return true;
+  const Bytes top = holds_anything(request, b) ? height - request.problem.buffers[b].size : highest;
+  for (Bytes offset = 0; offset <= top; ++offset) {
+    (*offsets)[b] = offset;
+    if (goes_with_earlier(request, *offsets, b) &&
+        fits_from(request, BufferId(b.index() + 1), height, highest, offsets))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool is_right(const LayoutRequest& request, const IdVector<BufferId, Bytes>& offsets) {
+  for (BufferId b : offsets.ids())
+    if (offsets[b] < 0 || !goes_with_earlier(request, offsets, b)) return false;
+  return true;
+}
+
+Bytes optimal_height(const LayoutRequest& request, Bytes highest) {
+  IdVector<BufferId, Bytes> offsets(request.problem.buffers.size(), 0);
+  for (Bytes height = 0; height <= highest; ++height)
+    if (fits_from(request, BufferId(0), height, highest, &offsets)) return height;
+  return kMaxBytes;
+}
+
 }  // namespace lowtide::testing

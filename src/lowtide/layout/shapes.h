@@ -1,0 +1,27 @@
+// Layouts of shapes, and of whole requests.
+//
+// Shapes: time is cut where nothing is alive. A stretch of rectangles goes to the solvers for
+// rectangles. The others get heuristics (layout/shape_fit); then what rectangles can say (all parts
+// on their own: a lower bound, often a proof); then the exact search over pairs
+// (layout/pair_search) at the bound and below the best, in rounds of doubling limits. Exact on a
+// dozen shapes or where a bound is met; beyond that an answer and a bound.
+#pragma once
+
+#include "lowtide/base/limits.h"
+#include "lowtide/base/solution.h"
+#include "lowtide/layout/solvers.h"
+#include "lowtide/model/shape_problem.h"
+
+namespace lowtide {
+
+// `hints`: offsets worth trying, -1 where there is none. Only heuristics unless solver.exact. As
+// LayoutSolver::solve in what it answers, with and without a capacity.
+Solution<Layout> solve_shapes(const ShapeProblem& problem, const IdVector<BufferId, Bytes>& hints,
+                              const LayoutSolver& solver, const Limits& limits);
+
+// Offsets of the request's buffers, by way of model/bodies. Plain requests go to `solver` as they
+// are. Requires that the request has no fault.
+Solution<Layout> solve_request(const LayoutRequest& request, const LayoutSolver& solver,
+                               const Limits& limits);
+
+}  // namespace lowtide

@@ -1,0 +1,76 @@
+// What an integrator may ask of a layout beyond plain buffers: MiniMalloc's gaps, buffers that
+// share their bytes, buffers that must be neighbours, hints. Plain data on top of a LayoutProblem;
+// model/bodies turns it into shapes, so that no solver knows these words.
+//
+//   gap        a stretch of a lifetime in which the buffer holds nothing, or only a window of
+//   itself alias      two buffers at one offset, which may hold the same bytes at the same time
+//   adjacent   the second starts where the first ends, whether or not they are alive together
+//   hint       an offset worth trying
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lowtide/model/layout_problem.h"
+
+namespace lowtide {
+
+struct Window {  // of the bytes [0, size) of a buffer
+  Bytes lower;
+  Bytes upper;
+};
+
+struct Gap {
+  BufferId buffer;
+  Interval lifetime;                  // what lies outside the buffer's own means nothing
+  std::optional<Window> window = {};  // what is held in it; none: nothing
+};
+
+struct Tie {
+  enum Kind { kAlias, kAdjacent } kind;
+  BufferId first;
+  BufferId second;
+};
+
+struct Hint {
+  BufferId buffer;
+  Bytes offset;
+};
+
+struct LayoutRequest {
+  LayoutProblem problem;
+  std::vector<Gap> gaps;
+  std::vector<Tie> ties;
+  std::vector<Hint> hints;
+
+  bool is_plain() const { return gaps.empty() && ties.empty(); }
+};
+
+// Some of the buffers, renumbered in the order given, with what is asked of these alone; behind
+// them what others they are tied through, which take no room. What is impossible for them is
+// impossible for all.
+LayoutRequest excerpt(const LayoutRequest& request, std::span<const BufferId> chosen);
+
+// Bytes held in a stretch of time, relative to an offset.
+struct ShapePart {
+  Interval lifetime;
+  Bytes lower;
+  Bytes upper;
+};
+
+// What each buffer holds, in order of time: one part without gaps, none if it takes no room. O(n +
+// g log g).
+IdVector<BufferId, std::vector<ShapePart>> parts_of(const LayoutRequest& request);
+
+// The first thing that makes no sense, and the buffer it is about: sizes and times out of range,
+// gaps that overlap or hold what the buffer has not, ties that contradict each other. The other
+// functions on requests may be called only where there is none.
+struct Fault {
+  BufferId buffer;
+  std::string reason;
+};
+std::optional<Fault> find_fault(const LayoutRequest& request);
+
+}  // namespace lowtide

@@ -1,0 +1,62 @@
+#include "lowtide/model/shape_problem.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace lowtide {
+namespace {
+
+bool is_rectangle(const Shape& shape) {
+  if (shape.residue != 0 || shape.parts.size() > 1) return false;
+  return shape.parts.empty() ||
+         (shape.parts.front().lower == 0 && shape.parts.front().upper == shape.size);
+}
+
+Buffer separate_part(const Shape& shape, const ShapePart& part) {
+  Buffer buffer{.lifetime = part.lifetime, .size = part.upper - part.lower};
+  if (shape.fixed_offset) buffer.fixed_offset = *shape.fixed_offset + part.lower;
+  // offset = residue + k alignment, so the part stands at a multiple of this.
+  buffer.alignment = std::gcd(shape.alignment, shape.residue + part.lower);
+  return buffer;
+}
+
+}  // namespace
+
+Bytes lower_bound(const ShapeProblem& problem) {
+  Bytes bound = lower_bound(separate_parts(problem));
+  for (const Shape& shape : problem.shapes)
+    if (shape.takes_room())
+      bound = std::max(bound, shape.fixed_offset.value_or(shape.residue) + shape.size);
+  return bound;
+}
+
+Bytes height_of(const ShapeProblem& problem, const IdVector<BufferId, Bytes>& offsets) {
+  Bytes height = 0;
+  for (BufferId b : problem.shapes.ids())
+    if (problem.shapes[b].takes_room())
+      height = std::max(height, offsets[b] + problem.shapes[b].size);
+  return height;
+}
+
+std::optional<LayoutProblem> as_rectangles(const ShapeProblem& problem) {
+  LayoutProblem rectangles{.buffers = {}, .capacity = problem.capacity};
+  for (const Shape& shape : problem.shapes) {
+    if (!is_rectangle(shape)) return std::nullopt;
+    const Interval lifetime = shape.takes_room() ? shape.parts.front().lifetime : Interval();
+    rectangles.buffers.push_back({.lifetime = lifetime,
+                                  .size = shape.size,
+                                  .alignment = shape.alignment,
+                                  .fixed_offset = shape.fixed_offset});
+  }
+  return rectangles;
+}
+
+LayoutProblem separate_parts(const ShapeProblem& problem) {
+  LayoutProblem separate{.buffers = {}, .capacity = problem.capacity};
+  for (const Shape& shape : problem.shapes)
+    for (const ShapePart& part : shape.parts)
+      separate.buffers.push_back(separate_part(shape, part));
+  return separate;
+}
+
+}  // namespace lowtide
