@@ -62,22 +62,71 @@ Bytes node_bound(const OrderProblem& problem, const Schedule& schedule, Meter* m
   return bounds.best();
 }
 
+// The flow, and its minimiser for the others.
+void NodeBounds::compute(NodeId v, Meter* meter) {
+  NodeCut cut(problem_, v, meter);
+  at_most_[v] = cut.run(meter);
+  looked_at_[v] = ++flows_;
+  if (at_most_[v] > best_) {
+    best_ = at_most_[v];
+    node_ = v;
+  }
+  if (cut.is_maximal()) stand_at(cut.minimiser(Minimiser::kSmallest));
+}
+
+void NodeBounds::stand_at(const IdVector<NodeId, std::uint8_t>& set) {
+  if (!near_) near_.emplace(problem_);
+  for (NodeId u : problem_.nodes())
+    if (near_->contains(u) != (set[u] != 0)) set[u] ? near_->insert(u) : near_->erase(u);
+  near_->settle();
+}
+
+// Whether v needs less next to the last minimiser than was known.
+bool NodeBounds::look_near(NodeId v, Meter* meter) {
+  if (!near_ || looked_at_[v] == flows_) return false;
+  looked_at_[v] = flows_;
+  const bool inside = near_->contains(v);
+  const auto& edges = inside ? problem_.successors : problem_.predecessors;
+  std::vector<NodeId> changed = {v};
+  if (inside) near_->erase(v);
+  for (std::size_t i = 0; i < changed.size(); ++i)
+    for (NodeId w : edges[changed[i]]) {
+      if (near_->contains(w) != inside) continue;
+      inside ? near_->erase(w) : near_->insert(w);
+      changed.push_back(w);
+    }
+  const Bytes needed = near_->cost(v);
+  near_->rewind(0);
+  meter->spend(static_cast<std::int64_t>(2 * changed.size()));
+  if (needed >= at_most_[v]) return false;
+  at_most_[v] = needed;
+  return true;
+}
+
 bool NodeBounds::raise(const Schedule& schedule, int max_flows, Meter* meter) {
-  bool complete = true;
-  visit_by_need(
-      problem_, schedule, meter, [&] { return complete ? best_ : kMaxBytes; },
-      [&](NodeId v) {
-        if (known_[v] != kUnknown) return;
-        complete = max_flows-- > 0;
-        if (!complete) return;
-        NodeCut cut(problem_, v, meter);
-        known_[v] = cut.run(meter);
-        if (known_[v] > best_) {
-          best_ = known_[v];
-          node_ = v;
-        }
-      });
-  return complete && !meter->stopped();
+  const auto needed = profile(problem_, schedule);
+  using Entry = std::pair<Bytes, std::size_t>;  // what the node at that step needs at most
+  std::vector<Entry> queue;
+  for (std::size_t i = 0; i < schedule.size(); ++i) {
+    Bytes& at_most = at_most_[schedule[i]];
+    at_most = std::min(at_most, needed[i]);
+    if (at_most > best_) queue.emplace_back(at_most, schedule.size() - i);
+  }
+  std::make_heap(queue.begin(), queue.end());
+  meter->spend(static_cast<std::int64_t>(schedule.size()));
+  while (!queue.empty() && queue.front().first > best_ && !meter->stopped()) {
+    const NodeId v = schedule[schedule.size() - queue.front().second];
+    std::pop_heap(queue.begin(), queue.end());
+    if (look_near(v, meter)) {
+      queue.back().first = at_most_[v];
+      std::push_heap(queue.begin(), queue.end());
+      continue;
+    }
+    queue.pop_back();
+    if (max_flows-- <= 0) return false;
+    compute(v, meter);
+  }
+  return !meter->stopped();
 }
 
 }  // namespace lowtide

@@ -9,10 +9,17 @@
 // Few evaluations: lb(v) <= what v needs in *any* legal order. Visit the nodes by what they need in
 // a given order, most first, and stop at the first that needs no more than the best bound so far:
 // no later node can raise it. The result is the exact maximum over all nodes.
+//
+// Fewer still (NodeBounds): a flow leaves the cheapest down-set D of its node. For another node v,
+// D with v's ancestors and without v and its descendants is a down-set that v can run after: what v
+// needs there is at least lb(v), mostly about as much, and costs no flow. So before v gets one, its
+// need is looked up next to the last D, and v goes back in the queue if that is less. Hundreds of
+// steps of a recurrence, all dear in the schedule, are settled by a handful of flows.
 #pragma once
 
-#include <algorithm>
+#include <optional>
 
+#include "lowtide/analysis/set_walk.h"
 #include "lowtide/base/limits.h"
 #include "lowtide/graph/plan.h"
 #include "lowtide/model/order_problem.h"
@@ -37,7 +44,9 @@ Bytes node_bound(const OrderProblem& problem, const Schedule& schedule, Meter* m
 class NodeBounds {
  public:
   explicit NodeBounds(const OrderProblem& problem)
-      : problem_(problem), known_(problem.num_nodes(), kUnknown) {}
+      : problem_(problem),
+        at_most_(problem.num_nodes(), kMaxBytes),
+        looked_at_(problem.num_nodes(), 0) {}
 
   // Visits nodes by what they need in `schedule`. True: best() is the exact maximum. False: stopped
   // by `max_flows` or the meter.
@@ -45,16 +54,19 @@ class NodeBounds {
 
   Bytes best() const { return best_; }
   NodeId node() const { return node_; }  // that needs best(); none() at first
-  // What v needs at most, over all orders that need least there: its bound, or `needed` if unknown.
-  Bytes at_most(NodeId v, Bytes needed) const {
-    return known_[v] == kUnknown ? needed : std::min(needed, known_[v]);
-  }
+  // v's own bound is at most this; exactly this once it had its flow.
+  Bytes at_most(NodeId v) const { return at_most_[v]; }
 
  private:
-  static constexpr Bytes kUnknown = -1;
+  void compute(NodeId v, Meter* meter);
+  bool look_near(NodeId v, Meter* meter);
+  void stand_at(const IdVector<NodeId, std::uint8_t>& set);
 
   const OrderProblem& problem_;
-  IdVector<NodeId, Bytes> known_;
+  IdVector<NodeId, Bytes> at_most_;
+  std::optional<SetWalk> near_;  // the last minimiser
+  int flows_ = 0;
+  IdVector<NodeId, int> looked_at_;  // the flow whose minimiser it was looked up at last
   Bytes best_ = 0;
   NodeId node_;
 };

@@ -18,7 +18,8 @@ constexpr std::int64_t kEffortPerNode = 50;
 constexpr std::int64_t kEffortGrowth = 8;
 constexpr int kBisections = 6;
 constexpr int kFirstFlows = 60;
-constexpr int kFollowBudgets = 4;
+constexpr std::int64_t kStepsPerFlow = 1000;
+constexpr int kFollowBudgets = 6;
 constexpr std::size_t kFirstAsked = 8;  // nodes that propagation asks
 constexpr std::size_t kAskedGrowth = 8;
 
@@ -46,15 +47,18 @@ class ExactOrder {
 
   Solution<Schedule> run() {
     learn(guide_);
+    raise_bound(1);
+    follow_guide();
     raise_bound(kFirstFlows);
-    if (use_.follow) follow_guide();
+    follow_guide();
     try_greedy();
     const auto size = static_cast<std::int64_t>(core_.problem.num_nodes());
     for (std::int64_t effort = kFirstEffort + kEffortPerNode * size; !done();
          effort *= kEffortGrowth) {
       ask(solution_.bound(), effort, &ExactOrder::search);
       bisect(effort, &ExactOrder::search);
-      raise_bound(std::numeric_limits<int>::max());
+      raise_bound(static_cast<int>(std::min<std::int64_t>(effort / kStepsPerFlow, 1'000'000)));
+      follow_guide();
       ask(solution_.bound(), effort, &ExactOrder::divide);
       bisect(effort, &ExactOrder::divide);
       while (ask(solution_.value() - unit_, effort, &ExactOrder::refute) == Answer::kYes) {
@@ -92,14 +96,16 @@ class ExactOrder {
     return true;
   }
 
-  // From the end, then from the start, at rising budgets; all over again after each better order.
+  // From the end, then from the start, at the bound, half-way to the value, and ever nearer to it;
+  // all over again after each better order.
   void follow_guide() {
+    if (!use_.follow) return;
     const bool both_ways = use_.backward && core_.problem.reuses.num_items() == 0;
     for (int trial = 0; trial < 2 * kFollowBudgets && !done(); ++trial) {
       const auto direction =
           both_ways && trial % 2 == 0 ? Direction::kBackward : Direction::kForward;
       const Bytes gap = solution_.value() - solution_.bound();
-      const Bytes budget = solution_.bound() + gap / kFollowBudgets * (trial / 2);
+      const Bytes budget = solution_.value() - (gap >> (trial / 2));
       if (learn(follow(core_.problem, guide_, budget, direction, &meter_))) trial = -1;
     }
   }

@@ -5,9 +5,9 @@
 
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/analysis/node_cut.h"
+#include "lowtide/analysis/set_walk.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/order/contract.h"
-#include "lowtide/order/set_walk.h"
 
 namespace lowtide {
 namespace {
@@ -47,9 +47,8 @@ class Propagator {
     NodeBounds bounds(problem_);
     bounds.raise(guide, kMaxFlows, meter_);
     implied_.infeasible = bounds.best() > budget_;
-    auto bytes = profile(problem_, guide);
-    for (std::size_t at = 0; at < guide.size(); ++at)
-      bytes[at] = bounds.at_most(guide[at], bytes[at]);
+    std::vector<Bytes> bytes;
+    for (NodeId v : guide) bytes.push_back(bounds.at_most(v));
     return bytes;
   }
   static Bytes nth_largest(std::vector<Bytes> values, std::size_t n) {

@@ -1,4 +1,4 @@
-#include "lowtide/order/set_walk.h"
+#include "lowtide/analysis/set_walk.h"
 
 namespace lowtide {
 

@@ -1,5 +1,5 @@
 // A set of nodes of an order problem with live(.) kept up to date; any node may enter or leave.
-// What propagation varies to find down-sets that fit a budget without a flow.
+// Bounds and propagation vary it to find down-sets that need little, without a flow.
 #pragma once
 
 #include <vector>
