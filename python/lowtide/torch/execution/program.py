@@ -5,7 +5,7 @@ numbers) has to fall in between: a view is made just before its first use, an it
 the tuple, which would hold all its items alive, and a number as soon as it can be read.
 
 Nothing here trusts the schedule: `constraints` reads off the FX graph itself what must come before what,
-and `reorder` keeps to it whatever the schedule says. Kept are
+and `legal_order` keeps to it whatever the schedule says. Kept are
  * data edges,
  * the order of reads and writes of each storage,
  * the order of random nodes, so that they draw the same numbers,
@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import heapq
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch.fx import Graph, GraphModule, Node
-from torch.fx.graph import _BoxedCodeGen
 
+from lowtide.torch.execution.emit import emit
 from lowtide.torch.tracing.operators import (
     fake_values,
     is_collective,
@@ -147,42 +146,18 @@ def _priorities(calls: list[Node], before: Constraints, position: dict[str, int]
     return result
 
 
-def reorder(module: GraphModule, order: Iterable[Node]) -> GraphModule:
-    """The same calls in another (legal) order, in a module that takes a list and empties it.
-
-    The list is emptied so that no argument tuple keeps an input alive; every value is let go of right
-    after its last use.
-    """
-    new = Graph()
-    copies: dict[Node, Node] = {}
-    rest = [node for node in module.graph.nodes if node.op in ("placeholder", "get_attr")]
-    output = next(node for node in module.graph.nodes if node.op == "output")
-    for node in [*rest, *order, output]:
-        copies[node] = new.node_copy(node, lambda n: copies[n])
-        copies[node].name = node.name
-    new.lint()
-    new.set_codegen(_BoxedCodeGen())
-    return GraphModule(module, new)
-
-
 @dataclass
 class Program:
-    """A step ready to run. `call(tensors)` empties the list of its arguments."""
+    """A step ready to run. `call(tensors)` empties the list of its arguments.
 
-    module: GraphModule
-    schedule: list[str]  # names of the nodes with memory, in the order in which they run
+    schedule: names of the nodes with memory, in the order in which they run.
+    """
+
+    call: Callable[[list[Any]], Sequence[Any]]
+    schedule: list[str]
 
     @staticmethod
     def of(module: GraphModule, schedule: Sequence[str]) -> Program:
         order = legal_order(module.graph, schedule)
         wanted = set(schedule)
-        return Program(reorder(module, order), [n.name for n in order if n.name in wanted])
-
-    @property
-    def call(self) -> Callable[[list[Any]], Sequence[Any]]:
-        return self.module.forward
-
-
-def run_without_gradients(call: Callable[[list[Any]], Any], tensors: list[Any]) -> Any:
-    with torch.no_grad():
-        return call(tensors)
+        return Program(emit(module, order), [n.name for n in order if n.name in wanted])
