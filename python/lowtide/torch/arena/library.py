@@ -1,7 +1,8 @@
-"""Loads the arena (arena.cc): builds it on first use for the installed PyTorch, caches it.
+"""Loads the arena: builds it on first use for the installed PyTorch, caches it.
 
-Without a compiler nothing breaks: `library()` is None, recording and replay do nothing, and one
-warning says why. Set LOWTIDE_ARENA=0 to switch the arena off.
+One library a kind of device: cpu.cc and cuda.cc, over one core. Without a compiler nothing breaks:
+`library()` is None, recording and replay do nothing, and one warning says why. The same where a device's
+allocator is not as expected. Set LOWTIDE_ARENA=0 to switch the arena off.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from ctypes import POINTER, c_int, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_void_p
 
 import torch
 
 from lowtide.torch import cache
 
-SOURCE = pathlib.Path(__file__).parent / "arena.cc"
+FOLDER = pathlib.Path(__file__).parent
+SOURCES = {"cpu": ["cpu.cc", "core.h"], "cuda": ["cuda.cc", "device.h", "core.h"]}
+ALIGNMENT = {"cpu": 64, "cuda": 512}  # bytes; PyTorch's own
 COMPILE_SECONDS = 300
 
 _INTEGERS = POINTER(c_int64)
-_SIGNATURES: dict[str, tuple[object, list[object]]] = {
-    "lowtide_install": (c_int, []),
+SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "lowtide_install": (c_char_p, []),
     "lowtide_record_begin": (c_void_p, []),
     "lowtide_record_now": (c_int64, [c_void_p]),
     "lowtide_outside": (None, [c_int]),
@@ -48,17 +51,15 @@ class ArenaUnavailableWarning(UserWarning):
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
-    """The library, installed as PyTorch's CPU allocator; None, with a warning, if it can't be."""
-    if os.environ.get("LOWTIDE_ARENA") == "0":
+def library(device: str = "cpu") -> ctypes.CDLL | None:
+    """The library, installed as that device's allocator; None, with a warning, if it can't be."""
+    if os.environ.get("LOWTIDE_ARENA") == "0" or device not in SOURCES:
         return None
     try:
-        loaded = ctypes.CDLL(str(_built_library()))
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(loaded, name)
-            function.restype, function.argtypes = result, arguments
-        if loaded.lowtide_install() != 1:
-            raise OSError("another allocator of higher priority is installed")
+        loaded = declared(ctypes.CDLL(str(_built_library(device))))
+        refusal = loaded.lowtide_install()
+        if refusal is not None:
+            raise OSError(refusal.decode())
     except (OSError, AttributeError, subprocess.SubprocessError) as error:
         warnings.warn(
             f"lowtide runs without its arena (planned order only): {error}",
@@ -69,26 +70,50 @@ def library() -> ctypes.CDLL | None:
     return loaded
 
 
-def _built_library() -> pathlib.Path:
-    source = SOURCE.read_bytes()
-    command = _compile_command()
-    key = cache.content_key(source, torch.__version__, " ".join(command))
-    path = cache.cache_dir() / f"arena-{key}.so"
+def declared(loaded: ctypes.CDLL) -> ctypes.CDLL:
+    """The library with the types of its functions. AttributeError if one is missing."""
+    for name, (result, arguments) in SIGNATURES.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
+    return loaded
+
+
+def _built_library(device: str) -> pathlib.Path:
+    if device == "cuda":
+        torch.cuda.init()
+    sources = [(FOLDER / name).read_bytes() for name in SOURCES[device]]
+    command = compile_command(FOLDER / SOURCES[device][0], *_OPTIONS[device]())
+    key = cache.content_key(*sources, torch.__version__, " ".join(command))
+    path = cache.cache_dir() / f"arena-{device}-{key}.so"
     if not path.exists():
-        _compile(command, path)
+        compile_library(command, path)
     return path
 
 
-def _compile_command() -> list[str]:
+def compile_command(source: pathlib.Path, *options: str) -> list[str]:
     given = os.environ.get("CXX")
     compiler = shlex.split(given) if given else [_find("c++", "g++", "clang++")]
     root = pathlib.Path(torch.__file__).parent
     return [
         *compiler, "-std=c++20", "-O2", "-shared", "-fPIC", "-fvisibility-inlines-hidden",
         f"-D_GLIBCXX_USE_CXX11_ABI={int(torch._C._GLIBCXX_USE_CXX11_ABI)}",
-        "-isystem", str(root / "include"), str(SOURCE),
-        f"-L{root / 'lib'}", "-lc10", "-pthread",
+        "-isystem", str(root / "include"), str(source),
+        f"-L{root / 'lib'}", "-lc10", "-pthread", *options,
     ]  # fmt: skip
+
+
+def _cuda_options() -> list[str]:
+    """CUDA's headers: of the toolkit, or of the package that PyTorch's own libraries came in."""
+    places = [pathlib.Path(os.environ[n]) / "include" for n in ("CUDA_HOME", "CUDA_PATH") if n in os.environ]
+    places += pathlib.Path(torch.__file__).parent.parent.glob("nvidia/*/include")
+    places.append(pathlib.Path("/usr/local/cuda/include"))
+    for place in places:
+        if (place / "cuda_runtime_api.h").exists():
+            return ["-isystem", str(place), "-lc10_cuda"]
+    raise OSError("no CUDA headers found; set CUDA_HOME")
+
+
+_OPTIONS = {"cpu": lambda: [], "cuda": _cuda_options}
 
 
 def _find(*names: str) -> str:
@@ -98,7 +123,7 @@ def _find(*names: str) -> str:
     raise OSError(f"no C++ compiler found ({', '.join(names)}); install one or set CXX")
 
 
-def _compile(command: list[str], path: pathlib.Path) -> None:
+def compile_library(command: list[str], path: pathlib.Path) -> None:
     """Compile beside `path` and move into place, so that processes starting together do no harm."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         target = pathlib.Path(folder) / path.name
@@ -117,17 +142,27 @@ def _compile(command: list[str], path: pathlib.Path) -> None:
 
 
 class Arena:
-    """Memory for plans, grown on demand and shared by all plans that never run at the same time."""
+    """Memory for plans, grown on demand and shared by all plans that never run at the same time.
 
-    def __init__(self) -> None:
+    On a device it belongs to the stream that is current when it is made.
+    """
+
+    def __init__(self, device: str = "cpu", loaded: ctypes.CDLL | None = None) -> None:
+        """loaded: a library to use in place of the device's."""
+        self.device = device
         self.bytes = 0
         self.handle: int | None = None
+        self._loaded = loaded
+
+    @property
+    def library(self) -> ctypes.CDLL | None:
+        return self._loaded or library(self.device)
 
     def reserve(self, size: int) -> bool:
         """Make room for `size` bytes. Old memory goes once nothing lives in it."""
         if self.handle is not None and self.bytes >= size:
             return True
-        loaded = library()
+        loaded = self.library
         handle = loaded.lowtide_arena_create(size) if loaded is not None else None
         if handle is None:
             return False
@@ -137,11 +172,11 @@ class Arena:
 
     @property
     def live_blocks(self) -> int:
-        loaded = library()
+        loaded = self.library
         return loaded.lowtide_arena_live_blocks(self.handle) if loaded and self.handle else 0
 
     def close(self) -> None:
-        if self.handle is not None and (loaded := library()) is not None:
+        if self.handle is not None and (loaded := self.library) is not None:
             loaded.lowtide_arena_release(self.handle)
         self.handle, self.bytes = None, 0
 

@@ -11,6 +11,7 @@ and freed (every allocation and every release is one tick). Its peak is measured
 
 from __future__ import annotations
 
+import ctypes
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import lowtide
-from lowtide.torch.arena.library import library
+from lowtide.torch.arena.library import ALIGNMENT, library
 
-ALIGNMENT = 64  # bytes; PyTorch's own for CPU memory
 ALIVE = -1
 NO_PLACE = -1
+BUSY = "this thread (or stream) is recording or replaying already, or being captured"
 
 
 class Request(NamedTuple):
@@ -58,6 +59,7 @@ class ArenaPlan:
     peak_bytes: int
     escape_peak_bytes: int
     layout_status: str
+    device: str = "cpu"
 
     @property
     def planned_bytes(self) -> int:
@@ -84,7 +86,9 @@ class Recording:
     available: bool = True
     busy: bool = False  # not available because the thread is recording or replaying already
     marks: list[tuple[str, int]] = field(default_factory=list)
+    device: str = "cpu"
     _handle: int | None = None
+    _loaded: ctypes.CDLL | None = None
 
     @property
     def peak_bytes(self) -> int:
@@ -103,20 +107,21 @@ class Recording:
 
     def mark(self, name: str) -> None:
         """Note that what follows belongs to `name`."""
-        loaded = library()
-        if loaded is not None and self._handle is not None:
-            self.marks.append((name, loaded.lowtide_record_now(self._handle)))
+        if self._loaded is not None and self._handle is not None:
+            self.marks.append((name, self._loaded.lowtide_record_now(self._handle)))
 
     def plan(self, *, layout: str = "auto", time_limit: float = 1.5) -> ArenaPlan:
         """Place this record in an arena of least height."""
-        return place(self.requests, layout=layout, time_limit=time_limit)
+        return place(self.requests, layout=layout, time_limit=time_limit, device=self.device)
 
 
-def place(requests: Sequence[Request], *, layout: str = "auto", time_limit: float = 1.5) -> ArenaPlan:
+def place(
+    requests: Sequence[Request], *, layout: str = "auto", time_limit: float = 1.5, device: str = "cpu"
+) -> ArenaPlan:
     """Offsets for all requests that end; the others escape."""
     placed = [i for i, r in enumerate(requests) if r.can_be_placed]
     buffers = [(requests[i].start, requests[i].end, requests[i].bytes) for i in placed]
-    result = lowtide.layout(buffers, alignment=ALIGNMENT, solver=layout, time_limit=time_limit)
+    result = lowtide.layout(buffers, alignment=ALIGNMENT[device], solver=layout, time_limit=time_limit)
     if result.offsets is None or result.height_bytes is None:
         raise RuntimeError(f"layout solver {layout} gave no layout: {result.status}")
     offsets = [NO_PLACE] * len(requests)
@@ -130,6 +135,7 @@ def place(requests: Sequence[Request], *, layout: str = "auto", time_limit: floa
         peak_bytes=_peak(requests),
         escape_peak_bytes=_peak([r for r in requests if not r.can_be_placed]),
         layout_status=result.status,
+        device=device,
     )
 
 
@@ -157,19 +163,22 @@ def _peak(requests: Sequence[Request]) -> int:
 
 
 @contextmanager
-def record() -> Iterator[Recording]:
-    """Record this thread's CPU requests; complete when the block ends, even by an exception."""
-    with record_if_free() as recording:
+def record(device: str = "cpu") -> Iterator[Recording]:
+    """Record this thread's CPU requests; complete when the block ends, even by an exception.
+
+    device: 'cuda' for those of the current CUDA stream, from all threads.
+    """
+    with record_if_free(device) as recording:
         if recording.busy:
-            raise RuntimeError("this thread is recording or replaying already")
+            raise RuntimeError(BUSY)
         yield recording
 
 
 @contextmanager
-def record_if_free() -> Iterator[Recording]:
-    """As `record`, but with a recording that is not `available` if the thread is in one already."""
-    recording = Recording()
-    loaded = library()
+def record_if_free(device: str = "cpu", loaded: ctypes.CDLL | None = None) -> Iterator[Recording]:
+    """As `record`, but with a recording that is not `available` if there can be none here and now."""
+    loaded = loaded or library(device)
+    recording = Recording(device=device, _loaded=loaded)
     handle = None if loaded is None else loaded.lowtide_record_begin()
     if loaded is None or handle is None:
         recording.available = False
@@ -181,7 +190,7 @@ def record_if_free() -> Iterator[Recording]:
         yield recording
     finally:
         loaded.lowtide_record_end(handle)
-        recording._handle = None
+        recording._handle = recording._loaded = None
         count = loaded.lowtide_record_size(handle)
         rows, foreign = (c_int64 * (4 * count))(), (c_int64 * 2)()
         loaded.lowtide_record_take(handle, rows, foreign)

@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, contextmanager
 from ctypes import c_int64
 from dataclasses import dataclass
 
-from lowtide.torch.arena.library import Arena, library
-from lowtide.torch.arena.record import ArenaPlan, Recording
+from lowtide.torch.arena.library import Arena
+from lowtide.torch.arena.record import BUSY, ArenaPlan, Recording
 
 
 @dataclass
@@ -60,9 +60,9 @@ class PlacedPlan:
 
     def __init__(self, plan: ArenaPlan, arena: Arena | None = None) -> None:
         self.plan = plan
-        self.arena = arena or Arena()
+        self.arena = arena or Arena(plan.device)
         self.handle: int | None = None
-        loaded = library()
+        loaded = self.arena.library
         if loaded is not None and self.arena.reserve(plan.arena_bytes):
             n = len(plan.sizes)
             self.handle = loaded.lowtide_plan_create(
@@ -75,14 +75,14 @@ class PlacedPlan:
         """Raises RuntimeError if the thread is recording or replaying already."""
         with self.replay_if_free() as stats:
             if stats.busy:
-                raise RuntimeError("this thread is recording or replaying already")
+                raise RuntimeError(BUSY)
             yield stats
 
     @contextmanager
     def replay_if_free(self) -> Iterator[ReplayStats]:
         """As `replay`, but with stats that are not `available` where there can be no replay."""
         stats = ReplayStats(arena_bytes=self.plan.arena_bytes)
-        loaded, session = library(), None
+        loaded, session = self.arena.library, None
         if loaded is not None and self.handle is not None:
             session = loaded.lowtide_replay_begin(self.handle, self.arena.handle)
             stats.busy = session is None
