@@ -1,5 +1,6 @@
-// A device that there is not: streams are numbers, its memory is the host's. It shows what a device's
-// allocator makes of sessions, streams, pools, captures and exhaustion where there is no device.
+// A device that there is not: streams are numbers, its memory is the host's. It shows what a
+// device's allocator makes of sessions, streams, pools, captures and exhaustion where there is no
+// device.
 
 #include <cstdlib>
 #include <new>
@@ -11,7 +12,8 @@ namespace {
 
 Place g_now{0, 0};
 bool g_capturing = false, g_exhausted = false;
-std::vector<std::uintptr_t> g_waits, g_told;  // streams waited for; streams that the base was told of
+std::vector<std::uintptr_t> g_waits,
+    g_told;  // streams waited for; streams that the base was told of
 
 void* base_allocate(std::size_t bytes) {
   if (g_exhausted) throw std::bad_alloc();

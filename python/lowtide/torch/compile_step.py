@@ -13,185 +13,26 @@ fourth on every tensor has its planned time and place. All of them are real step
 from __future__ import annotations
 
 import contextlib
-import time
-import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
-import lowtide
-from lowtide.torch.arena.library import Arena
-from lowtide.torch.arena.record import record_if_free
-from lowtide.torch.errors import CaptureError, UnsupportedError
-from lowtide.torch.execution.binding import Binding, StateMissing
+from lowtide.torch.errors import UnsupportedError
+from lowtide.torch.execution import tracecache
+from lowtide.torch.execution.compiled import Compiled
 from lowtide.torch.execution.distributed import data_parallel
 from lowtide.torch.execution.eager import EagerStep
-from lowtide.torch.execution.report import StepReport
-from lowtide.torch.execution.variant import FallbackWarning, PlanSettings, Variant, timed
+from lowtide.torch.execution.variant import PlanSettings
+from lowtide.torch.tracing.body import Body, InferenceBody, TrainingBody
+from lowtide.torch.tracing.fakes import Twins
 from lowtide.torch.tracing.inputs import call_model
 from lowtide.torch.tracing.recipe import Recipe
-from lowtide.torch.tracing.signature import (
-    LIVE_HYPERPARAMETERS,
-    ModelSignature,
-    flatten_batch,
-    optimizer_signature,
-    register_dataclasses,
-)
-from lowtide.torch.tracing.trace import TracedStep, trace_inference, trace_step
+from lowtide.torch.tracing.signature import LIVE_HYPERPARAMETERS
+from lowtide.torch.tracing.trace import TracedStep
 
 MAX_PLANS = 8
-
-
-class _Entry:
-    """What is known about one shape: its report, and its plan once it has one."""
-
-    def __init__(self) -> None:
-        self.report = StepReport()
-        self.variant: Variant | None = None
-        self.seen = 0
-        self.traced: TracedStep | None = None
-
-
-class Compiled:
-    """What a compiled step and a compiled inference share: a plan per shape, and the way back to eager."""
-
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer | None,
-        settings: PlanSettings,
-        max_plans: int,
-    ) -> None:
-        self.model = model
-        self.optimizer = optimizer
-        self.settings = settings
-        self.max_plans = max_plans
-        self._signature = ModelSignature(model)
-        self._arena = Arena()
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._last = _Entry()
-
-    # -- what the two differ in ------------------------------------------------------------------
-
-    def _eager(self, batch: Any) -> Any:
-        raise NotImplementedError
-
-    def _trace(self, batch: Any) -> TracedStep:
-        raise NotImplementedError
-
-    def _batch_as_traced(self, batch: Any) -> Any:
-        return batch
-
-    def _finish(self, traced: TracedStep, outputs: Any) -> Any:
-        raise NotImplementedError
-
-    # -- running ---------------------------------------------------------------------------------
-
-    def __call__(self, batch: Any) -> Any:
-        """Run on one batch; of a shape not seen before, in eager."""
-        _refuse_ambient_autocast()
-        register_dataclasses(batch)
-        leaves, look = flatten_batch(self._batch_as_traced(batch))
-        entry = self._entry((look, self._signature.now(), optimizer_signature(self.optimizer)))
-        entry.report.steps += 1
-        entry.seen += 1
-        if entry.seen == 1 or entry.report.stage == "fallback":
-            return self._run_eager(entry, batch)
-        if entry.variant is None and not self._prepare(entry, batch):
-            return self._run_eager(entry, batch)
-        variant = entry.variant
-        assert variant is not None
-        stage = entry.report.stage
-        start = time.perf_counter()
-        try:
-            result = variant.run(leaves, lambda outputs: self._finish(variant.traced, outputs))
-        except StateMissing:
-            return self._run_eager(entry, batch)
-        if stage in ("replay", "order"):
-            entry.report.step_seconds = _least(entry.report.step_seconds, start)
-        return result
-
-    def _entry(self, key: Hashable) -> _Entry:
-        entry = self._entries.get(key)
-        if entry is None:
-            entry = self._entries[key] = _Entry()
-            if len(self._entries) > self.max_plans:
-                self._entries.popitem(last=False)
-        self._entries.move_to_end(key)
-        self._last = entry
-        return entry
-
-    def _run_eager(self, entry: _Entry, batch: Any) -> Any:
-        start = time.perf_counter()
-        with record_if_free() as recording:
-            result = self._eager(batch)
-        entry.report.eager_seconds = _least(entry.report.eager_seconds, start)
-        register_dataclasses(result)
-        if recording.available:
-            entry.report.eager_peak_bytes = recording.transient_peak_bytes
-        return result
-
-    # -- planning --------------------------------------------------------------------------------
-
-    def _prepare(self, entry: _Entry, batch: Any) -> bool:
-        """Trace and read the graph; False, with one warning, if this shape has to stay in eager."""
-        try:
-            self._make_variant(entry, batch)
-        except CaptureError as error:
-            entry.report.stage, entry.report.reason = "fallback", str(error)
-            warnings.warn(
-                f"{self.settings.name} stays in eager for this batch: {error}",
-                FallbackWarning,
-                stacklevel=4,
-            )
-            return False
-        return True
-
-    def _make_variant(self, entry: _Entry, batch: Any) -> None:
-        traced = entry.traced
-        if traced is None:
-            with timed(entry.report, self.settings.name, "trace"):
-                traced = self._trace(batch)
-        binding = Binding(traced.placeholders, self.model, self.optimizer)
-        entry.variant = Variant(traced, binding, self.settings, self._arena, entry.report)
-
-    def _compile(self, batch: Any) -> None:
-        """Trace at once, so that what cannot be compiled is refused here and not in the second step."""
-        _refuse_ambient_autocast()
-        register_dataclasses(batch)
-        _, look = flatten_batch(self._batch_as_traced(batch))
-        entry = self._entry((look, self._signature.now(), optimizer_signature(self.optimizer)))
-        self._make_variant(entry, batch)
-        assert entry.variant is not None
-        if self.settings.memory_limit is not None:
-            entry.variant.plan = entry.variant.preview()
-
-    # -- telling ---------------------------------------------------------------------------------
-
-    def report(self) -> StepReport:
-        """About the plan that ran last."""
-        return self._last.report
-
-    @property
-    def graph(self) -> lowtide.Graph:
-        """The graph of the plan that ran last, with workspaces once they are known."""
-        return self._variant().graph
-
-    @property
-    def plan(self) -> lowtide.Plan:
-        """The plan that ran last; before the second step, one that knows no workspaces yet."""
-        variant = self._variant()
-        if variant.plan is None:
-            variant.plan = variant.preview()
-        return variant.plan
-
-    def _variant(self) -> Variant:
-        if self._last.variant is None:
-            raise RuntimeError(f"no plan for this shape: {self._last.report.reason or 'not yet'}")
-        return self._last.variant
 
 
 class CompiledStep(Compiled):
@@ -229,21 +70,27 @@ class CompiledStep(Compiled):
             scaler._lazy_init_scale_growth_tracker(self._eager_step.device)
         return (batch, scaler._scale)
 
-    def _trace(self, batch: Any) -> TracedStep:
+    def _body(self, batch: Any, twins: Twins) -> Body:
         assert self.optimizer is not None
-        with _without_autocast(self._eager_step.device):
-            return trace_step(
-                self.model,
-                self._eager_step.loss_fn,
-                self.optimizer,
-                self._batch_as_traced(batch),
-                live_hyperparameters=LIVE_HYPERPARAMETERS,
-                return_result=self._eager_step.returns_result,
-                on_gradients=self._eager_step.on_gradients,
-                recipe=self._recipe,
-            )
+        return TrainingBody(
+            self.model,
+            self._eager_step.loss_fn,
+            self.optimizer,
+            self._batch_as_traced(batch),
+            twins=twins,
+            live_hyperparameters=LIVE_HYPERPARAMETERS,
+            return_result=self._eager_step.returns_result,
+            on_gradients=self._eager_step.on_gradients,
+            recipe=self._recipe,
+        )
 
-    def _finish(self, traced: TracedStep, outputs: Any) -> Any:
+    def _program_key(self, kind: Hashable) -> str | None:
+        if self.settings.ranks is not None:  # each process traces: all must do the same at the same time
+            return None
+        options = kind, self._recipe, self._eager_step.returns_result, *self.settings.plan_options
+        return tracecache.key_of(self.model, self._eager_step.loss_fn, self.optimizer, *options)
+
+    def _finish(self, traced: TracedStep | Body, outputs: Any) -> Any:
         if traced.gradients:
             gradients = outputs[-len(traced.gradients) :]
             outputs = outputs[: -len(traced.gradients)]
@@ -277,11 +124,13 @@ class CompiledInference(Compiled):
         finally:
             torch.backends.mha.set_fastpath_enabled(fast_path)
 
-    def _trace(self, batch: Any) -> TracedStep:
-        with _without_autocast(_device_of(self.model)):
-            return trace_inference(self.model, batch)
+    def _body(self, batch: Any, twins: Twins) -> Body:
+        return InferenceBody(self.model, batch, twins=twins)
 
-    def _finish(self, traced: TracedStep, outputs: Any) -> Any:
+    def _program_key(self, kind: Hashable) -> str | None:
+        return tracecache.key_of(self.model, None, None, "inference", kind, *self.settings.plan_options)
+
+    def _finish(self, traced: TracedStep | Body, outputs: Any) -> Any:
         assert traced.result_spec is not None
         return pytree.tree_unflatten(list(outputs), traced.result_spec)
 
@@ -358,6 +207,7 @@ def compile_step(
         use_arena=arena,
         use_cache=cache,
         name=f"{type(model).__name__} step",
+        device=_device_of(model).type,
         ranks=ranks,
     )
     return CompiledStep(eager, example_batch, settings, max_plans, recipe)
@@ -386,6 +236,7 @@ def compile_inference(
         use_arena=arena,
         use_cache=cache,
         name=f"{type(model).__name__} inference",
+        device=_device_of(model).type,
     )
     return CompiledInference(model, example_inputs, settings, max_plans)
 
@@ -403,19 +254,7 @@ def _refuse_fused(optimizer: torch.optim.Optimizer, fused_update: bool) -> None:
         )
 
 
-def _refuse_ambient_autocast() -> None:
-    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-        raise UnsupportedError(
-            "torch.autocast around a compiled step has no effect on it; pass autocast=dtype to compile_step"
-        )
-
-
 @contextlib.contextmanager
 def _without_autocast(device: torch.device) -> Iterator[None]:
     with torch.autocast(device.type, enabled=False):
         yield
-
-
-def _least(before: float | None, start: float) -> float:
-    seconds = time.perf_counter() - start
-    return seconds if before is None else min(before, seconds)

@@ -43,14 +43,16 @@ class _Timed(torch.fx.Interpreter):
         self.recording.mark(n.name)
         start = time.perf_counter()
         result = super().run_node(n)
+        if self.recording.device == "cuda":
+            torch.cuda.synchronize()  # the host only queues
         self.profile.seconds[n.name] = time.perf_counter() - start
         return result
 
 
-def run_profiled(module: GraphModule, tensors: Sequence[Any]) -> tuple[Any, Profile]:
+def run_profiled(module: GraphModule, tensors: Sequence[Any], device: str = "cpu") -> tuple[Any, Profile]:
     """The outputs of `module` on `tensors`, and its profile. A real run: it updates what the step does."""
     profile = Profile()
-    with record_if_free() as recording, torch.no_grad():
+    with record_if_free(device) as recording, torch.no_grad():
         outputs = _Timed(module, recording, profile).run(*tensors, enable_io_processing=False)
     if recording.available:
         profile.peak_bytes = recording.peak_bytes

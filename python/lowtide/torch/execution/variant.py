@@ -7,14 +7,16 @@ Every stage runs the user's real step once; nothing runs twice, and no state is 
  * profile: program order, node by node; gives workspaces and times. Then the order is planned.
  * record: the planned order; gives every request with its lifetime. Then the record is placed.
  * replay: the planned order at the planned addresses, from then on.
-A plan from the cache starts at replay. A replay that keeps diverging is recorded again, twice, and then
-given up: the order stays.
+A plan from the cache starts at replay; one whose program is from the cache too, at
+ * verify: the model's own code, held against the program (see tracecache).
+A replay that keeps diverging is recorded again, twice, and then given up: the order stays.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import sys
 import time
 import warnings
@@ -56,7 +58,14 @@ class PlanSettings:
     use_arena: bool = True
     use_cache: bool = True
     name: str = "step"
+    device: str = "cpu"  # the kind that the model is on
     ranks: DataParallel | None = None  # those to agree with
+
+    @property
+    def plan_options(self) -> tuple[object, ...]:
+        """What beside the program decides about a plan."""
+        arena = self.use_arena and library(self.device) is not None
+        return (self.order, self.layout, arena, torch.get_num_threads())
 
 
 @dataclass(frozen=True)
@@ -89,16 +98,17 @@ class Variant:
         settings: PlanSettings,
         arena: Arena,
         report: StepReport,
+        plan_key: str | None = None,
     ) -> None:
+        """plan_key: of the program, where it is known already; the plan itself is in the cache."""
         self.traced = traced
         self.binding = binding
         self.settings = settings
         self.arena = arena
         self.report = report
-        self.use_arena = settings.use_arena and _is_on_cpu(traced) and library() is not None
-        with self.timed("read"):
-            self.captured: CapturedStep = read_graph(traced, settings.name)
-        self.graph = self.captured.graph
+        on_device = _is_on(traced, settings.device)
+        self.use_arena = settings.use_arena and on_device and library(settings.device) is not None
+        self._graph: lowtide.Graph | None = None
         self.profile = Profile()
         self.plan: lowtide.Plan | None = None
         self.program: Program | None = None
@@ -106,16 +116,29 @@ class Variant:
         self._promise = _Promise([], 0, 0, "")
         self._diverged_in_a_row = 0
         self._recordings = 0
-        report.nodes = self.graph.num_nodes
+        self._keep: Callable[[str], None] | None = None
         self._enter("profile")
-        self._key = plancache.key_of(
-            traced.module, settings.order, settings.layout, self.use_arena, torch.get_num_threads()
-        )
+        self._names = {node.name for node in traced.module.graph.nodes}
+        with self.timed("read"):
+            if plan_key is None:
+                report.nodes = self.captured.graph.num_nodes  # refuses what cannot be planned
+            self._key = plan_key or plancache.key_of(traced.module, *settings.plan_options)
         if settings.ranks is not None:
             settings.ranks.check_same("graph", self._key)
         if settings.use_cache:
             with self.timed("cache"):
                 self._load()
+
+    @functools.cached_property
+    def captured(self) -> CapturedStep:
+        return read_graph(self.traced, self.settings.name)
+
+    @property
+    def graph(self) -> lowtide.Graph:
+        """With workspaces, once they are known."""
+        if self._graph is None:
+            self._graph = graph_to_plan(self.captured, self.profile)
+        return self._graph
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -138,7 +161,7 @@ class Variant:
 
     def _run_profiled(self, tensors: list[Any], finish: Callable[[Any], Any]) -> Any:
         with torch._C._DisableAutocast():
-            outputs, self.profile = run_profiled(self.traced.module, tensors)
+            outputs, self.profile = run_profiled(self.traced.module, tensors, self.settings.device)
         self.report.program_peak_bytes = self.profile.peak_bytes
         del tensors
         result = finish(outputs)
@@ -151,7 +174,7 @@ class Variant:
         return result
 
     def _run_recorded(self, tensors: list[Any], finish: Callable[[Any], Any]) -> Any:
-        with record_if_free() as recording:
+        with record_if_free(self.settings.device) as recording:
             result = finish(self._call(tensors))
         if recording.available:
             self._place(recording)
@@ -170,7 +193,7 @@ class Variant:
     def _order(self, profile: Profile) -> None:
         ranks = self.settings.ranks
         with self.timed("order"):
-            self.graph = graph_to_plan(self.captured, profile)
+            self._graph = None  # the profile is new
             if ranks is None or ranks.is_first:
                 self.plan = self._planned(self.settings.order)
                 self._promise = _Promise.of(self.plan)
@@ -186,8 +209,7 @@ class Variant:
         return lowtide.plan(self.graph, order=order, time_limit=self.settings.time_limit, reuse=True)
 
     def preview(self) -> lowtide.Plan:
-        """A plan before anything ran: without workspaces."""
-        self.graph = graph_to_plan(self.captured, Profile())
+        """A plan of what is known so far: without workspaces, before anything ran."""
         with self.timed("order"):
             plan = self._planned(self.settings.order)
         self._check_limit(plan)
@@ -267,9 +289,10 @@ class Variant:
 
     def _load(self) -> None:
         found = plancache.load(self._key)
-        names = {node.name for node in self.graph.nodes}
         usable = (
-            found is not None and set(found.schedule) == names and self.use_arena == (found.arena is not None)
+            found is not None
+            and self._names.issuperset(found.schedule)
+            and self.use_arena == (found.arena is not None)
         )
         ranks = self.settings.ranks
         if ranks is not None and usable:
@@ -281,6 +304,7 @@ class Variant:
         if found is None or not usable:
             return
         self.report.from_cache = True
+        self.report.nodes = len(found.schedule)
         self.profile = found.profile
         self.report.program_peak_bytes = found.profile.peak_bytes
         self._promise = _Promise(
@@ -307,12 +331,28 @@ class Variant:
                 order_status=self._promise.order_status,
             ),
         )
+        if self._keep is not None:
+            self._keep(self._key)
 
     def _distrust_cache(self) -> None:
         plancache.forget(self._key)
         self.report.from_cache = False
         self.placed = None
         self._enter("record")
+
+    def keep_program(self, keep: Callable[[str], None]) -> None:
+        """Calls `keep` with the key of the program's plan whenever there is a plan in the cache."""
+        self._keep = keep
+        if self.report.from_cache:
+            keep(self._key)
+
+    def distrust(self) -> None:
+        """The program itself is from the cache: it must not run before a step has shown it to be right."""
+        self._stage_to_come = self.report.stage
+        self._enter("verify")
+
+    def trust(self) -> None:
+        self._enter(self._stage_to_come)
 
     # -- telling ---------------------------------------------------------------------------------
 
@@ -341,5 +381,8 @@ def timed(report: StepReport, name: str, what: str) -> Iterator[None]:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _is_on_cpu(traced: TracedStep) -> bool:
-    return all(p.tensor.device.type == "cpu" for p in traced.placeholders)
+def _is_on(traced: TracedStep, device: str) -> bool:
+    """On one device of that kind, beside numbers on the CPU. A stored program, on meta, was on a CPU."""
+    devices = {placeholder.tensor.device for placeholder in traced.placeholders}
+    others = {d for d in devices if d.type not in ("cpu", "meta")}
+    return not others if device == "cpu" else len(others) == 1 and others.pop().type == device

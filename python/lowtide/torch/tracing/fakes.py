@@ -1,7 +1,7 @@
 """Fake twins of a model's tensors: shapes, strides and storages without memory.
 
 Twins are always made afresh: a deep copy of fake parameters loses their identity, and with it which
-tensor is which storage.
+tensor is which storage. LiveTwins stand where nothing is traced: each tensor is its own twin.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def fake_twin(mode: FakeTensorMode, tensor: torch.Tensor) -> torch.Tensor:
 class Twins:
     """The fake twin of each tensor, one per tensor object, so that tied weights stay tied."""
 
+    live = False
+
     def __init__(self, mode: FakeTensorMode) -> None:
         self.mode = mode
         self._twins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -66,3 +68,27 @@ class Twins:
     def fresh(self, tensor: torch.Tensor) -> torch.Tensor:
         """A twin of its own, whatever other places hold the same tensor."""
         return fake_twin(self.mode, tensor)
+
+    def number(self, value: float) -> torch.Tensor:
+        """A tensor of one float64 for that number."""
+        with self.mode:
+            return torch.empty((), dtype=torch.float64)
+
+
+class LiveTwins(Twins):
+    """Every tensor is its own twin: what is run on them is a real step."""
+
+    live = True
+
+    def __init__(self) -> None:
+        pass
+
+    def of(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor
+
+    def fresh(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Another tensor object over the same bytes."""
+        return tensor.detach().requires_grad_(tensor.requires_grad)
+
+    def number(self, value: float) -> torch.Tensor:
+        return torch.tensor(value, dtype=torch.float64)

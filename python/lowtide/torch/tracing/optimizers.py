@@ -101,8 +101,7 @@ class ShadowOptimizer:
         if isinstance(value, torch.Tensor):
             return self._twins.of(value)
         if key in self._live and isinstance(value, (int, float)) and not isinstance(value, bool):
-            with self._twins.mode:
-                twin = torch.empty((), dtype=torch.float64)
+            twin = self._twins.number(float(value))
             self._numbers[twin] = float(value)
             return twin
         return value
@@ -118,7 +117,7 @@ class ShadowOptimizer:
                 state[twin] = {
                     key: self._twins.of(v) if isinstance(v, torch.Tensor) else v for key, v in values.items()
                 }
-        if state:
+        if state or self._twins.live:
             return state
         return self._state_after_first_step(parameters)
 
@@ -133,7 +132,7 @@ class ShadowOptimizer:
         try:
             with scratch.mode:
                 gradients = {twin: torch.empty_like(stand_ins[twin]) for twin in parameters}
-                state = self.update(stand_ins, gradients, {})
+                state = self._run(stand_ins, gradients, {})
         except Exception as error:
             name = type(self._original).__name__
             raise UnsupportedError(f"optimizer {name}: {explain(error)}") from error
@@ -152,18 +151,49 @@ class ShadowOptimizer:
         state: Mapping[torch.Tensor, Mapping[str, Any]],
     ) -> State:
         """One step in place. Keys are twins: of the tensor to update, its gradient, its state."""
+        after = self._run(traced, gradients, state)
+        if not self._twins.live:
+            for parameter, values in after.items():
+                self._refuse_lost(state.get(parameter, {}), values)
+        return after
+
+    def _refuse_lost(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """A traced step writes into tensors; what else the optimizer keeps would stay as it is."""
+        for key, value in after.items():
+            old = before.get(key)
+            kept = old is value if isinstance(value, torch.Tensor) else key in before and old == value
+            if not kept:
+                raise UnsupportedError(
+                    f"optimizer {type(self._original).__name__}: it keeps {key!r} in its state otherwise "
+                    "than in place, in one tensor, which a traced step would not do; pass fuse_update=False"
+                )
+
+    def _run(
+        self,
+        traced: Tensors,
+        gradients: Tensors,
+        state: Mapping[torch.Tensor, Mapping[str, Any]],
+    ) -> State:
         shadow = object.__new__(type(self._original))
         shadow.__dict__.update(self._original.__dict__)
         shadow.param_groups = [self._with_tensors(group, traced) for group in self.groups]
-        shadow.state = defaultdict(dict, {traced[p]: dict(values) for p, values in state.items()})
+        shadow.state = self._original.state
+        if not self._twins.live:
+            shadow.state = defaultdict(dict, {traced[p]: dict(values) for p, values in state.items()})
         for twin, gradient in gradients.items():
             traced[twin].grad = gradient
+        options = [_numbers_of(group) for group in shadow.param_groups]
         try:
             with torch.no_grad():
                 own_step(shadow)()
         finally:
             for twin in gradients:
                 traced[twin].grad = None
+        if not self._twins.live and options != [_numbers_of(group) for group in shadow.param_groups]:
+            raise UnsupportedError(
+                f"optimizer {type(self._original).__name__}: it changes its own options in every step, "
+                "which a traced step would not do; pass fuse_update=False"
+            )
         back = {id(tensor): twin for twin, tensor in traced.items()}
         return {back[id(p)]: values for p, values in shadow.state.items() if id(p) in back}
 
@@ -175,6 +205,10 @@ class ShadowOptimizer:
                 number = value in self._numbers
                 result[key] = traced[value].item() if number else traced[value]
         return {**result, "params": [traced[p] for p in group["params"]]}
+
+
+def _numbers_of(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in group.items() if isinstance(v, (bool, int, float, str, tuple, type(None)))}
 
 
 def single_tensor_flags(group: Mapping[str, Any]) -> dict[str, bool]:
