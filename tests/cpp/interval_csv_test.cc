@@ -75,6 +75,14 @@ TEST(IntervalCsv, WritesTheSameFileWithOffsets) {
             "offset,lower,upper,size,note\n0,0,1,2,n\n2,0,1,2,m\n");
 }
 
+TEST(IntervalCsv, ReadsAndWritesBanks) {
+  const auto csv = parse_interval_csv("lower,upper,size,banks\n0,1,2,SRAM  PSRAM\n0,1,2,\n", "f");
+  EXPECT_EQ(csv.banks[BufferId(0)], (std::vector<std::string>{"SRAM", "PSRAM"}));
+  EXPECT_TRUE(csv.banks[BufferId(1)].empty());
+  EXPECT_EQ(format_interval_csv(csv, {0, 2}, {"PSRAM", "SRAM"}),
+            "lower,upper,size,banks,bank,offset\n0,1,2,SRAM  PSRAM,PSRAM,0\n0,1,2,,SRAM,2\n");
+}
+
 TEST(IntervalCsv, SaysWhatIsWrongAndWhere) {
   const auto error_of = [](const std::string& text) -> std::string {
     try {

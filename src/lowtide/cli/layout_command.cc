@@ -5,6 +5,7 @@
 
 #include "lowtide/base/check.h"
 #include "lowtide/base/text.h"
+#include "lowtide/cli/bank_layout.h"
 #include "lowtide/cli/commands.h"
 #include "lowtide/cli/progress_line.h"
 #include "lowtide/graph/error.h"
@@ -25,6 +26,7 @@ struct LayoutArguments {
   std::string csv_path;
   std::string output_path;
   std::optional<Bytes> capacity;
+  std::vector<std::string> banks;
   double time_limit_seconds = 60;
   std::int64_t step_limit = Limits::kUnlimitedSteps;
   std::string solver = "auto";
@@ -36,6 +38,8 @@ struct LayoutArguments {
 void check(const LayoutArguments& arguments) {
   if (arguments.capacity && *arguments.capacity < 0)
     throw InputError("capacity", "must be at least 0");
+  if (arguments.capacity && !arguments.banks.empty())
+    throw InputError("--capacity", "each --bank has its own size");
   if (!(arguments.time_limit_seconds >= 0))
     throw InputError("time limit", "must be a number of seconds of at least 0");
 }
@@ -48,14 +52,17 @@ const LayoutSolver& solver_named(const std::string& name) {
   throw InputError("solver", "unknown solver " + quote(name) + "; known: " + known);
 }
 
+Limits limits_of(const LayoutArguments& arguments) {
+  return Limits::within_seconds(arguments.time_limit_seconds)
+      .with_steps(arguments.step_limit)
+      .with_threads(arguments.threads)
+      .with_seed(arguments.seed);
+}
+
 Solution<Layout> solve(const LayoutRequest& request, const LayoutArguments& arguments) {
   ProgressLine progress;
   return solve_request(request, solver_named(arguments.solver),
-                       Limits::within_seconds(arguments.time_limit_seconds)
-                           .with_steps(arguments.step_limit)
-                           .with_threads(arguments.threads)
-                           .with_seed(arguments.seed)
-                           .with_progress(&progress));
+                       limits_of(arguments).with_progress(&progress));
 }
 
 // What is left of the time limit is for the explanation.
@@ -117,6 +124,10 @@ void print_text(const LayoutProblem& problem, const Solution<Layout>& solution, 
 int run(const LayoutArguments& arguments) {
   check(arguments);
   IntervalCsv csv = load_interval_csv(arguments.csv_path);
+  if (!arguments.banks.empty())
+    return run_banks(csv,
+                     {arguments.banks, arguments.csv_path, arguments.output_path, arguments.json},
+                     solver_named(arguments.solver), limits_of(arguments));
   csv.problem.capacity = arguments.capacity;
   if (const auto pair = fixed_conflict(csv); pair && !arguments.capacity)
     throw InputError(arguments.csv_path, "buffers " + quote(csv.ids[pair->first.index()]) +
@@ -153,6 +164,9 @@ void add_layout_command(CLI::App& app, int* exit_code) {
   command->add_option("-o,--output", arguments->output_path,
                       "The same file with the column offset");
   command->add_option("--capacity", arguments->capacity, "Bytes that must be enough");
+  command->add_option("--bank", arguments->banks,
+                      "NAME=SIZE[@COST], several times: memories, the cheapest first; the least "
+                      "cost of bytes is sought (0, 1, 2, ... a byte unless given)");
   command->add_option("--time-limit", arguments->time_limit_seconds, "Seconds for the search")
       ->capture_default_str();
   command->add_option("--step-limit", arguments->step_limit, "Steps for the search: reproducible");

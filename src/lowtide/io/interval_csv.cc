@@ -1,5 +1,6 @@
 #include "lowtide/io/interval_csv.h"
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -31,7 +32,7 @@ std::vector<std::string_view> split(std::string_view line, char separator = ',')
 // Which column holds what; -1 where it is missing.
 struct Columns {
   int id = -1, lower = -1, upper = -1, end = -1, size = -1, alignment = -1, offset = -1;
-  int hint = -1, gaps = -1, alias = -1, adjacent = -1;
+  int hint = -1, gaps = -1, alias = -1, adjacent = -1, banks = -1;
   std::size_t count = 0;
 };
 
@@ -89,7 +90,8 @@ class Reader {
                                                   {"hint", &columns_.hint},
                                                   {"gaps", &columns_.gaps},
                                                   {"alias", &columns_.alias},
-                                                  {"adjacent", &columns_.adjacent}};
+                                                  {"adjacent", &columns_.adjacent},
+                                                  {"banks", &columns_.banks}};
     for (const auto& [known_name, column] : known) {
       if (name != known_name) continue;
       if (*column >= 0) fail("the header names column " + quote(name) + " twice");
@@ -128,6 +130,9 @@ class Reader {
     if (!cell(columns_.hint).empty()) read_hint(cell(columns_.hint), b);
     for (std::string_view gap : split(cell(columns_.gaps), ' '))
       if (!gap.empty()) read_gap(gap, b);
+    csv_.banks.push_back({});
+    for (std::string_view bank : split(cell(columns_.banks), ' '))
+      if (!bank.empty()) csv_.banks[b].emplace_back(bank);
     tie_to(cell(columns_.alias), Tie::kAlias, b, &last_alias_);
     tie_to(cell(columns_.adjacent), Tie::kAdjacent, b, &last_adjacent_);
   }
@@ -184,6 +189,41 @@ class Reader {
   std::map<std::string, BufferId> last_alias_, last_adjacent_;  // by group
 };
 
+std::vector<std::string> texts_of(const IdVector<BufferId, Bytes>& offsets) {
+  std::vector<std::string> texts;
+  for (Bytes offset : offsets) texts.push_back(std::to_string(offset));
+  return texts;
+}
+
+// The lines with `values` below that name: in its column, or in a new one at the end.
+std::vector<std::string> with_column(const std::vector<std::string>& lines, std::string_view name,
+                                     const std::vector<std::string>& values) {
+  const auto header = split(lines.front());
+  const auto column =
+      static_cast<std::size_t>(std::find(header.begin(), header.end(), name) - header.begin());
+  std::vector<std::string> result;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string_view value = i == 0 ? name : std::string_view(values[i - 1]);
+    auto cells = split(lines[i]);
+    std::string line;
+    if (column == header.size()) {
+      line.append(lines[i]).append(",").append(value);
+    } else {
+      cells[column] = value;
+      for (std::size_t c = 0; c < cells.size(); ++c)
+        line.append(c == 0 ? "" : ",").append(cells[c]);
+    }
+    result.push_back(std::move(line));
+  }
+  return result;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
 }  // namespace
 
 IntervalCsv parse_interval_csv(const std::string& text, const std::string& where) {
@@ -195,25 +235,12 @@ IntervalCsv load_interval_csv(const std::string& path) {
 }
 
 std::string format_interval_csv(const IntervalCsv& csv, const IdVector<BufferId, Bytes>& offsets) {
-  const auto header = split(csv.lines.front());
-  std::size_t column = 0;
-  while (column < header.size() && header[column] != "offset") ++column;
-  const bool append = column == header.size();
-  std::string text = csv.lines.front() + (append ? ",offset\n" : "\n");
-  for (BufferId b : offsets.ids()) {
-    const std::string& line = csv.lines[b.index() + 1];
-    const std::string offset = std::to_string(offsets[b]);
-    if (append) {
-      text += line + "," + offset + "\n";
-      continue;
-    }
-    const auto cells = split(line);
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      text += i == column ? std::string_view(offset) : cells[i];
-      text += i + 1 < cells.size() ? "," : "\n";
-    }
-  }
-  return text;
+  return joined(with_column(csv.lines, "offset", texts_of(offsets)));
+}
+
+std::string format_interval_csv(const IntervalCsv& csv, const IdVector<BufferId, Bytes>& offsets,
+                                const std::vector<std::string>& banks) {
+  return joined(with_column(with_column(csv.lines, "bank", banks), "offset", texts_of(offsets)));
 }
 
 }  // namespace lowtide

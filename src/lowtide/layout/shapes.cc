@@ -166,6 +166,9 @@ bool fixed_shapes_collide(const ShapeProblem& problem) {
 
 Solution<Layout> solve_shapes(const ShapeProblem& problem, const Hints& hints,
                               const LayoutSolver& solver, const Limits& limits) {
+  const bool has_hints = std::any_of(hints.begin(), hints.end(), [](Bytes h) { return h >= 0; });
+  if (const auto rectangles = as_rectangles(problem); rectangles && !has_hints)
+    return solver.solve(*rectangles, limits);
   if (fixed_shapes_collide(problem)) return Solution<Layout>::infeasible(lower_bound(problem));
   return ShapeSolver(problem, hints).run(solver, limits);
 }

@@ -155,7 +155,12 @@ bool holds_anything(const LayoutRequest& request, BufferId b) {
 bool fits_from(const LayoutRequest& request, BufferId b, Bytes height, Bytes highest,
                IdVector<BufferId, Bytes>* offsets) {
   if (b.index() == offsets->size()) return true;
-  const Bytes top = holds_anything(request, b) ? height - request.problem.buffers[b].size : highest;
+  const Buffer& buffer = request.problem.buffers[b];
+  const bool is_tied = std::any_of(request.ties.begin(), request.ties.end(), [&](const Tie& tie) {
+    return tie.first == b || tie.second == b;
+  });
+  Bytes top = height - buffer.size;
+  if (!holds_anything(request, b)) top = is_tied ? highest : buffer.fixed_offset.value_or(0);
   for (Bytes offset = 0; offset <= top; ++offset) {
     (*offsets)[b] = offset;
     if (goes_with_earlier(request, *offsets, b) &&
@@ -176,7 +181,7 @@ bool is_right(const LayoutRequest& request, const IdVector<BufferId, Bytes>& off
 Bytes optimal_height(const LayoutRequest& request, Bytes highest) {
   IdVector<BufferId, Bytes> offsets(request.problem.buffers.size(), 0);
   for (Bytes height = 0; height <= highest; ++height)
-    if (fits_from(request, BufferId(0), height, highest, &offsets)) return height;
+    if (fits_from(request, BufferId(0), height, highest + 20, &offsets)) return height;
   return kMaxBytes;
 }
 
