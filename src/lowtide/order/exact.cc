@@ -20,6 +20,7 @@ constexpr int kBisections = 6;
 constexpr int kFirstFlows = 60;
 constexpr std::int64_t kStepsPerFlow = 1000;
 constexpr int kFollowBudgets = 6;
+constexpr int kFollowTries = 100;
 constexpr std::size_t kFirstAsked = 8;  // nodes that propagation asks
 constexpr std::size_t kAskedGrowth = 8;
 
@@ -63,6 +64,7 @@ class ExactOrder {
       bisect(effort, &ExactOrder::divide);
       while (ask(solution_.value() - unit_, effort, &ExactOrder::refute) == Answer::kYes) {
       }
+      bisect_down(effort, &ExactOrder::refute);
     }
     return std::move(solution_);
   }
@@ -96,18 +98,31 @@ class ExactOrder {
     return true;
   }
 
-  // From the end, then from the start, at the bound, half-way to the value, and ever nearer to it;
-  // all over again after each better order.
+  // At the bound, half-way to the value, and ever nearer to it; all over again after each better
+  // order.
   void follow_guide() {
     if (!use_.follow) return;
+    int tries = kFollowTries;
+    for (int halvings = 0; halvings < kFollowBudgets && tries > 0 && !done(); ++halvings)
+      if (follow_within(solution_.value() - ((solution_.value() - solution_.bound()) >> halvings),
+                        &tries))
+        halvings = -1;
+  }
+
+  // The best order and program order, both read from either side, from both ends.
+  bool follow_within(Bytes budget, int* tries) {
     const bool both_ways = use_.backward && core_.problem.reuses.num_items() == 0;
-    for (int trial = 0; trial < 2 * kFollowBudgets && !done(); ++trial) {
-      const auto direction =
-          both_ways && trial % 2 == 0 ? Direction::kBackward : Direction::kForward;
-      const Bytes gap = solution_.value() - solution_.bound();
-      const Bytes budget = solution_.value() - (gap >> (trial / 2));
-      if (learn(follow(core_.problem, guide_, budget, direction, &meter_))) trial = -1;
-    }
+    for (Schedule ranking : {guide_, program_order_of(core_.problem)})
+      for (int side = 0; side < 2; ++side) {
+        std::reverse(ranking.begin(), ranking.end());
+        for (const Direction direction : {Direction::kBackward, Direction::kForward}) {
+          if (done() || (direction == Direction::kBackward && !both_ways)) continue;
+          --*tries;
+          const auto order = follow(core_.problem, ranking, budget, direction, &meter_);
+          if (order && learn(*order)) return true;
+        }
+      }
+    return false;
   }
 
   // Nodes that would exceed the budget wait: each budget is another order.
@@ -162,6 +177,16 @@ class ExactOrder {
       const Bytes middle = low + (solution_.value() - low) / 2 / unit_ * unit_;
       if (middle <= low) return;
       if (ask(middle, effort, method) == Answer::kUnknown) low = middle;
+    }
+  }
+
+  // A better bound: half-way down from the highest budget that is still in question.
+  void bisect_down(std::int64_t effort, Method method) {
+    Bytes high = solution_.value();
+    for (int i = 0; i < kBisections && !done(); ++i) {
+      const Bytes middle = solution_.bound() + (high - solution_.bound()) / 2 / unit_ * unit_;
+      if (middle >= high) return;
+      if (ask(middle, effort, method) != Answer::kNo) high = middle;
     }
   }
 

@@ -97,11 +97,14 @@ class Fitter {
     for (const Direction direction : {Direction::kBackward, Direction::kForward}) {
       if (least <= budget_) return {Answer::kYes, std::move(guide)};
       if (!use_.follow || !may_go(direction, problem)) continue;
-      Schedule order = follow(problem, guide, budget_, direction, meter_);
-      const Bytes value = peak(problem, order);
+      Schedule ranking = guide;
+      if (direction == Direction::kBackward) std::reverse(ranking.begin(), ranking.end());
+      auto order = follow(problem, ranking, budget_, direction, meter_);
+      if (!order) return {};
+      const Bytes value = peak(problem, *order);
       if (value >= least) continue;
       least = value;
-      guide = std::move(order);
+      guide = std::move(*order);
     }
     if (least <= budget_) return {Answer::kYes, std::move(guide)};
     return divide(problem, guide, max_depth);

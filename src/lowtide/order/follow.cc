@@ -12,26 +12,24 @@ constexpr std::size_t kLookahead = 64;
 
 class Follower {
  public:
-  Follower(const OrderProblem& problem, const Schedule& guide, Bytes budget, Direction direction,
+  Follower(const OrderProblem& problem, const Schedule& ranking, Bytes budget, Direction direction,
            Meter* meter)
       : problem_(problem),
-        guide_(guide),
         budget_(budget),
         forward_(direction == Direction::kForward),
         meter_(meter),
         walk_(problem, direction),
         rank_(problem.num_nodes(), 0) {
-    const auto size = static_cast<std::int64_t>(guide.size());
-    for (std::int64_t i = 0; i < size; ++i)
-      rank_[guide[static_cast<std::size_t>(i)]] = forward_ ? i : size - i;
+    std::int64_t rank = 0;
+    for (NodeId v : ranking) rank_[v] = rank++;
     for (NodeId v : walk_.ready()) push(v);
   }
 
-  Schedule run() {
+  std::optional<Schedule> run() {
     while (!walk_.is_complete()) {
-      if (meter_->spend()) return guide_;
+      if (meter_->spend()) return std::nullopt;
       const NodeId quiet = next_quiet();
-      step(quiet.is_none() ? next_in_guide() : quiet);
+      step(quiet.is_none() ? next_in_ranking() : quiet);
     }
     Schedule order = walk_.path();
     if (!forward_) std::reverse(order.begin(), order.end());
@@ -55,7 +53,7 @@ class Follower {
   }
 
   // The first that fits; else, of those passed over, the one that needs least.
-  NodeId next_in_guide() {
+  NodeId next_in_ranking() {
     std::vector<NodeId> passed;
     while (!waiting_.empty() && passed.size() < kLookahead) {
       const NodeId v = waiting_.top().second;
@@ -83,7 +81,6 @@ class Follower {
   }
 
   const OrderProblem& problem_;
-  const Schedule& guide_;
   Bytes budget_;
   bool forward_;
   Meter* meter_;
@@ -94,9 +91,9 @@ class Follower {
 
 }  // namespace
 
-Schedule follow(const OrderProblem& problem, const Schedule& guide, Bytes budget,
-                Direction direction, Meter* meter) {
-  return Follower(problem, guide, budget, direction, meter).run();
+std::optional<Schedule> follow(const OrderProblem& problem, const Schedule& ranking, Bytes budget,
+                               Direction direction, Meter* meter) {
+  return Follower(problem, ranking, budget, direction, meter).run();
 }
 
 }  // namespace lowtide

@@ -1,23 +1,27 @@
 // List scheduling from either end along a guide, within a budget: the incumbent's improver.
 //
-// Forwards or backwards, the next node is one that does not grow the live bytes, else the one that
-// the guide has next; nodes that would exceed the budget wait until they fit. Started from the end
-// of a decent order, it undoes what a forward rule cannot see: that an early choice has to be
-// carried all the way. (Project scheduling knows the idea as forward-backward improvement: Li and
-// Willis 1992.) No guarantee: an order, often a better one. O(n log n) but for the nodes that wait.
+// Forwards or backwards, the next node is one that does not grow the live bytes, else the first of
+// a ranking: the guide, or the guide read the other way; nodes that would exceed the budget wait
+// until they fit. Started from the end of a decent order, it undoes what a forward rule cannot see:
+// that an early choice has to be carried all the way. (Project scheduling knows the idea as
+// forward-backward improvement: Li and Willis 1992.) No guarantee: an order, often a better one.
+// O(n log n) but for the nodes that wait.
 //
 // What it is worth: unrolled RNNs, whose greedy orders stay 7 % above the optimum at any budget,
 // are optimal after one pass from the end; the LSTM of the corpus goes from 1.51 to 1.07 at once.
 #pragma once
+
+#include <optional>
 
 #include "lowtide/base/limits.h"
 #include "lowtide/order/walk.h"
 
 namespace lowtide {
 
-// `problem` without open reuses if backward. If nothing fits, the node that needs least runs. Where
-// the meter stops it, `guide`.
-Schedule follow(const OrderProblem& problem, const Schedule& guide, Bytes budget,
-                Direction direction, Meter* meter);
+// `ranking`: every node once, in any order. `problem` without open
+// reuses if backward. If nothing fits, the node that needs least runs. Nothing if the meter stops
+// it.
+std::optional<Schedule> follow(const OrderProblem& problem, const Schedule& ranking, Bytes budget,
+                               Direction direction, Meter* meter);
 
 }  // namespace lowtide
