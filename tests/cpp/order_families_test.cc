@@ -56,6 +56,17 @@ TEST(Families, StopSoonAfterTheDeadline) {
   }
 }
 
+// 16 KB leave a table of 256 sets and no bitsets: some work is repeated, the proof is the same.
+TEST(Families, LittleMemoryShrinksTheTablesOnly) {
+  for (const char* family : {"layered:300:20", "randwire-eval:1000"}) {
+    const OrderProblem problem = lower_order(bench::make_family(family)).problem;
+    const Limits limits = Limits::within_steps(300'000'000).with_memory_bytes(16'000);
+    const auto little = find_order_solver("exact")->solve(problem, limits);
+    EXPECT_EQ(little.status(), Status::kOptimal) << family;
+    EXPECT_EQ(little.value(), solve(family, 300'000).value()) << family;
+  }
+}
+
 // Cut off anywhere, what is there is legal, its value is right and the bound holds.
 TEST(Families, AreAnytimeUnderAnyStepBudget) {
   for (const char* family : {"layered:300:20", "weights:500", "randwire-eval:500"}) {

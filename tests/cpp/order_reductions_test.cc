@@ -76,6 +76,16 @@ TEST(DeadTable, KeepsWhatFitsAndNeverInvents) {
   EXPECT_LE(found, 256);
 }
 
+TEST(DeadTable, StaysInItsMemory) {
+  for (const std::int64_t max_bytes : {4096, 100'000, 1'000'000}) {
+    DeadTable table(max_bytes);
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 200'000; ++i) table.insert({random(), random()});
+    EXPECT_LE(table.bytes(), max_bytes);
+    EXPECT_GE(2 * table.bytes(), max_bytes / 2);
+  }
+}
+
 TEST(Reachability, ChainsNeverClaimTooMuchAndKnowLongChains) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     const OrderProblem problem = random_problem(seed, 120, false);

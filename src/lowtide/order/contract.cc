@@ -10,6 +10,7 @@ namespace lowtide {
 namespace {
 
 constexpr std::int64_t kReachabilityBytes = 40'000'000;  // bitsets up to 17 900 nodes
+constexpr std::int64_t kReachabilityShare = 8;           // of the memory
 constexpr int kMaxReadersAsked = 32;
 constexpr int kMaxPasses = 60;
 
@@ -114,7 +115,9 @@ class Contractor {
 
 std::optional<Reduced> contract(const OrderProblem& problem, Meter* meter, const Techniques& use) {
   if (!use.contraction) return unreduced(problem);
-  const Reachability reach(problem.predecessors, problem.successors, kReachabilityBytes, meter);
+  const auto bytes =
+      std::min(kReachabilityBytes, meter->limits().memory_bytes() / kReachabilityShare);
+  const Reachability reach(problem.predecessors, problem.successors, bytes, meter);
   if (problem.reuses.num_items() == 0) return Contractor(problem, reach, meter).run();
   const OrderProblem settled = settle_reuses(problem, reach);
   return Contractor(settled, reach, meter).run();

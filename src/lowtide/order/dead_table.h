@@ -17,6 +17,8 @@ class DeadTable {
 
   void insert(SetHash hash);
   bool contains(SetHash hash) const;
+  // While it grows it holds half as much again.
+  std::size_t bytes() const { return slots_.size() * sizeof(SetHash); }
 
  private:
   static constexpr std::size_t kFirstSlots = 256;

@@ -1,6 +1,8 @@
 #include "lowtide/order/exact.h"
 
+#include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/model/lifetimes.h"
@@ -17,6 +19,7 @@ constexpr std::int64_t kFirstEffort = 20'000;  // steps of a search, and as many
 constexpr std::int64_t kEffortPerNode = 50;
 constexpr std::int64_t kEffortGrowth = 8;
 constexpr int kBisections = 6;
+constexpr Bytes kWideGap = 100;  // one part in
 constexpr int kFirstFlows = 60;
 constexpr std::int64_t kStepsPerFlow = 1000;
 constexpr int kFollowBudgets = 6;
@@ -101,7 +104,8 @@ class ExactOrder {
   // At the bound, half-way to the value, and ever nearer to it; all over again after each better
   // order.
   void follow_guide() {
-    if (!use_.follow) return;
+    const std::pair gap(solution_.bound(), solution_.value());
+    if (!use_.follow || std::exchange(followed_, gap) == gap) return;
     int tries = kFollowTries;
     for (int halvings = 0; halvings < kFollowBudgets && tries > 0 && !done(); ++halvings)
       if (follow_within(solution_.value() - ((solution_.value() - solution_.bound()) >> halvings),
@@ -143,18 +147,19 @@ class ExactOrder {
     const FitResult fit = divide(budget, effort);
     if (fit.answer != Answer::kUnknown || done() || !use_.propagation) return fit;
     const std::size_t size = core_.problem.num_nodes();
+    std::size_t arcs = core_.problem.successors.num_items();
     for (std::size_t asked = kFirstAsked; !done(); asked *= kAskedGrowth) {
-      const FitResult found = fits_tightened(budget, effort, asked);
-      if (found.answer != Answer::kUnknown || asked >= size) return found;
+      const auto tight = tighten(core_.problem, budget, guide_, asked, &meter_, use_);
+      if (!tight) return {Answer::kNo, {}};
+      const bool news = std::exchange(arcs, tight->problem.successors.num_items()) != arcs;
+      if (news) {
+        const FitResult found =
+            fits_budget(tight->problem, budget, tight->reduce(guide_), effort, &meter_, use_);
+        if (found.answer != Answer::kUnknown) return {found.answer, tight->expand(found.schedule)};
+      }
+      if (asked >= size) break;
     }
     return {};
-  }
-  FitResult fits_tightened(Bytes budget, std::int64_t effort, std::size_t asked) {
-    const auto tight = tighten(core_.problem, budget, guide_, asked, &meter_, use_);
-    if (!tight) return {Answer::kNo, {}};
-    const FitResult found =
-        fits_budget(tight->problem, budget, tight->reduce(guide_), effort, &meter_, use_);
-    return {found.answer, tight->expand(found.schedule)};
   }
 
   // Is there an order within `budget`? The solution learns from the answer.
@@ -180,9 +185,11 @@ class ExactOrder {
     }
   }
 
-  // A better bound: half-way down from the highest budget that is still in question.
+  // A better bound, if it is far off: half-way down from the highest budget that is still in
+  // question.
   void bisect_down(std::int64_t effort, Method method) {
     Bytes high = solution_.value();
+    if (high - solution_.bound() < high / kWideGap) return;
     for (int i = 0; i < kBisections && !done(); ++i) {
       const Bytes middle = solution_.bound() + (high - solution_.bound()) / 2 / unit_ * unit_;
       if (middle >= high) return;
@@ -196,7 +203,8 @@ class ExactOrder {
   Solution<Schedule> solution_;
   Meter meter_;
   Reduced core_;
-  Schedule guide_;  // the best order of the contracted problem
+  std::pair<Bytes, Bytes> followed_;  // bound and value when the guide was followed last
+  Schedule guide_;                    // the best order of the contracted problem
   NodeBounds bounds_;
 };
 

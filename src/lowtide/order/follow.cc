@@ -8,7 +8,7 @@ namespace lowtide {
 namespace {
 
 // How many nodes may be passed over for one that fits: more cost time and help nobody.
-constexpr std::size_t kLookahead = 64;
+constexpr std::size_t kLookahead = 16;
 
 class Follower {
  public:
