@@ -16,6 +16,7 @@
 #include "lowtide/io/plan_json.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/order/solvers.h"
+#include "lowtide/rewrite/passes.h"
 #include "lowtide/verify/simulator.h"
 #include "lowtide/verify/verifier.h"
 
@@ -27,7 +28,8 @@ namespace {
 
 BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string& order,
                    const std::string& layout, nb::handle alignment, int threads, std::uint64_t seed,
-                   std::optional<std::int64_t> step_limit, bool reuse) {
+                   std::optional<std::int64_t> step_limit, bool reuse,
+                   std::vector<std::string> rewrite) {
   PlanOptions options{.order = order,
                       .layout = layout,
                       .time_limit_seconds = time_limit,
@@ -35,6 +37,7 @@ BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string
                       .alignment = to_bytes(alignment, "alignment"),
                       .threads = threads,
                       .seed = seed,
+                      .rewrite = std::move(rewrite),
                       .use_reuse = reuse};
   const Graph& graph = nb::cast<const Graph&>(graph_object);
   PlanOutcome outcome = run_interruptibly([&](const std::atomic<bool>* cancelled) {
@@ -100,6 +103,13 @@ std::vector<std::tuple<std::string, std::string, bool, std::string>> solver_rows
   return rows;
 }
 
+std::vector<std::tuple<std::string, bool, std::string>> pass_rows() {
+  std::vector<std::tuple<std::string, bool, std::string>> rows;
+  for (const RewritePass& pass : rewrite_passes())
+    rows.emplace_back(pass.name, pass.keeps_bound, pass.summary);
+  return rows;
+}
+
 // A method that lowtide.notebook implements; imported only when it is called.
 auto in_notebook(const char* function) {
   return [function](nb::handle self) -> nb::object {
@@ -158,15 +168,16 @@ void bind_plan(nb::module_& module) {
   module.def(
       "plan", &run_plan, "graph"_a, nb::kw_only(), "time_limit"_a = 60.0, "order"_a = "auto",
       "layout"_a = "auto", "alignment"_a = 64, "threads"_a = 1, "seed"_a = 0,
-      "step_limit"_a = nb::none(), "reuse"_a = false,
+      "step_limit"_a = nb::none(), "reuse"_a = false, "rewrite"_a = std::vector<std::string>{},
       nb::sig(
           "def plan(graph: Graph, *, time_limit: float = 60.0, order: str = 'auto', layout: str = "
           "'auto', alignment: int = 64, threads: int = 1, seed: int = 0, step_limit: int | None = "
-          "None, reuse: bool = False) -> Plan"),
+          "None, reuse: bool = False, rewrite: collections.abc.Sequence[str] = ()) -> Plan"),
       "Order the nodes and place the tensors of `graph`; the plan has passed the verifier.\n\n"
       "time_limit: seconds; step_limit: steps a search, for reproducible plans; alignment: bytes;\n"
-      "reuse: let operators marked may_reuse write over an input. Raises ValueError for bad "
-      "options.");
+      "reuse: let operators marked may_reuse write over an input; rewrite: names of "
+      "rewrite_passes()\n"
+      "to apply before the order is sought. Raises ValueError for bad options.");
   module.def("load_plan", &load, "path"_a, "graph"_a,
              nb::sig("def load_plan(path: str, graph: Graph) -> Plan"));
   module.def(
@@ -180,6 +191,8 @@ void bind_plan(nb::module_& module) {
              "solvers; [] if it is "
              "right.");
   module.def("solvers", &solver_rows, "(kind, name, exact, summary) of every solver");
+  module.def("rewrite_passes", &pass_rows,
+             "(name, keeps_bound, summary) of every rewriting pass, in the order they run");
 }
 
 }  // namespace lowtide::python

@@ -66,6 +66,23 @@ def test_every_registered_solver_plans(cli, graph_file, tmp_path):
         assert cli("verify", graph_file, tmp_path / "p.json").returncode == 0
 
 
+def test_every_rewriting_pass_plans(cli, graph_file, tmp_path):
+    listed = cli("solvers").stdout
+    names = [name for name, _, summary in lowtide.rewrite_passes() if summary and name in listed]
+    assert "prune" in names
+    for passes in (*names, ",".join(names)):
+        plan = tmp_path / "p.json"
+        assert cli("plan", graph_file, "--rewrite", passes, "-o", plan).returncode == 0
+        assert cli("verify", graph_file, plan).returncode == 0
+    assert cli("plan", graph_file, "--no-rewrite").returncode == 0
+    refused = cli("plan", graph_file, "--rewrite", "polish")
+    assert refused.returncode == 2
+    assert "polish" in refused.stderr
+    assert "prune" in refused.stderr
+    graph = lowtide.load(graph_file)
+    assert lowtide.plan(graph, rewrite=names).peak_bytes >= lowtide.plan(graph).peak_bytes
+
+
 CORRUPTIONS = {
     "schedule too short": lambda plan: plan["schedule"].pop(),
     "node twice": lambda plan: plan["schedule"].append("add"),

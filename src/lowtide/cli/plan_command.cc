@@ -108,6 +108,16 @@ void add_plan_command(CLI::App& app, int*) {
   command->add_option("--threads", options.threads, "Threads for the searches")
       ->capture_default_str();
   command->add_option("--seed", options.seed, "For randomised searches")->capture_default_str();
+  CLI::Option* rewrite =
+      command
+          ->add_option("--rewrite", options.rewrite,
+                       "Rewriting passes before the order, with commas; see `lowtide solvers`")
+          ->delimiter(',')
+          ->capture_default_str();
+  command
+      ->add_flag_callback(
+          "--no-rewrite", [&options] { options.rewrite.clear(); }, "No passes")
+      ->excludes(rewrite);
   command->add_flag("--reuse", options.use_reuse,
                     "Let in-place operators write over an input (may_reuse)");
   command->add_flag("--json", arguments->json, "Print one JSON object");

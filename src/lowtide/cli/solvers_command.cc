@@ -3,16 +3,26 @@
 #include "lowtide/cli/commands.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/order/solvers.h"
+#include "lowtide/rewrite/passes.h"
 
 namespace lowtide::cli {
 namespace {
+
+void print_row(const char* name, const char* kind, const char* summary) {
+  std::printf("  %-18s %-10s %s\n", name, kind, summary);
+}
 
 template <class Solvers>
 void print_table(const char* title, const Solvers& solvers) {
   std::printf("%s\n", title);
   for (const auto& solver : solvers)
-    std::printf("  %-18s %-10s %s\n", solver.name, solver.exact ? "exact" : "heuristic",
-                solver.summary);
+    print_row(solver.name, solver.exact ? "exact" : "heuristic", solver.summary);
+}
+
+void print_passes() {
+  std::printf("rewriting passes (--rewrite)\n");
+  for (const RewritePass& pass : rewrite_passes())
+    print_row(pass.name, pass.keeps_bound ? "lossless" : "restricts", pass.summary);
 }
 
 }  // namespace
@@ -23,6 +33,7 @@ void add_solvers_command(CLI::App& app, int*) {
   command->callback([] {
     print_table("order (--order)", order_solvers());
     print_table("layout (--layout)", layout_solvers());
+    print_passes();
   });
 }
 

@@ -4,6 +4,7 @@
 #include "lowtide/graph/error.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/order/solvers.h"
+#include "lowtide/rewrite/passes.h"
 
 namespace lowtide {
 namespace {
@@ -11,26 +12,30 @@ namespace {
 constexpr Bytes kMaxAlignment = Bytes{1} << 40;
 constexpr int kMaxThreads = 1024;
 
-template <class Solvers>
-std::string names_of(const Solvers& solvers) {
+template <class Known>
+std::string names_of(const Known& known) {
   std::string names;
-  for (const auto& solver : solvers)
-    names += (names.empty() ? "" : ", ") + std::string(solver.name);
+  for (const auto& row : known) names += (names.empty() ? "" : ", ") + std::string(row.name);
   return names;
 }
 
-template <class Solvers>
-void check_solver(const std::string& option, const std::string& name, const Solvers& solvers) {
-  for (const auto& solver : solvers)
-    if (name == solver.name) return;
-  throw InputError(option, "unknown solver " + quote(name) + "; known: " + names_of(solvers));
+// `known`: rows of a registry.
+template <class Known>
+void check_name(const std::string& option, const char* what, const std::string& name,
+                const Known& known) {
+  for (const auto& row : known)
+    if (name == row.name) return;
+  throw InputError(option,
+                   "unknown " + (what + (" " + quote(name))) + "; known: " + names_of(known));
 }
 
 }  // namespace
 
 void check_options(const PlanOptions& options) {
-  check_solver("order", options.order, order_solvers());
-  check_solver("layout", options.layout, layout_solvers());
+  check_name("order", "solver", options.order, order_solvers());
+  check_name("layout", "solver", options.layout, layout_solvers());
+  for (const std::string& name : options.rewrite)
+    check_name("rewrite", "pass", name, rewrite_passes());
   if (!(options.time_limit_seconds >= 0))
     throw InputError("time limit", "must be a number of seconds of at least 0");
   if (options.step_limit < 0) throw InputError("step limit", "must be at least 0");

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "lowtide/base/bytes.h"
 #include "lowtide/base/limits.h"
@@ -18,6 +19,9 @@ struct PlanOptions {
   Bytes alignment = 64;
   int threads = 1;
   std::uint64_t seed = 0;
+  // Names of rewrite_passes(), applied before the order is sought; the plan is one of the graph
+  // itself all the same.
+  std::vector<std::string> rewrite = {};
   bool use_reuse = false;  // honour may_reuse: only for executors that run ops in place
   const std::atomic<bool>* cancelled = nullptr;
   ProgressSink* progress = nullptr;

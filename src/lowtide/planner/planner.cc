@@ -5,7 +5,7 @@
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/solvers.h"
+#include "lowtide/planner/order_phase.h"
 #include "lowtide/verify/simulator.h"
 #include "lowtide/verify/verifier.h"
 
@@ -42,16 +42,6 @@ void check_sizes(const Graph& graph, Bytes alignment) {
 // The order's share of the time; the layout gets the rest and whatever the order leaves.
 constexpr double kOrderShare = 0.7;
 
-Solution<Schedule> solve_order(const OrderProblem& problem, const PlanOptions& options,
-                               const Limits& limits) {
-  Schedule given = program_order_of(problem);
-  const Bytes given_peak = peak(problem, given);
-  auto solution = find_order_solver(options.order)->solve(problem, limits);
-  // Whatever a solver says, nobody gets a worse order than the one they came with.
-  solution.improve(Solution<Schedule>::found(std::move(given), given_peak, solution.bound()));
-  return solution;
-}
-
 void check_verified(const Graph& graph, const Plan& plan) {
   const auto violations = verify(graph, plan);
   LOWTIDE_CHECK(violations.empty(), graph.name() + ": " + violations.front().text);
@@ -70,7 +60,7 @@ PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
   outcome.program_peak_bytes = peak(lowered.problem, program_order_of(lowered.problem));
 
   const Stopwatch order_watch;
-  const auto order = solve_order(lowered.problem, options,
+  const auto order = solve_order(graph, lowered.problem, options,
                                  limits.with_seconds(kOrderShare * options.time_limit_seconds));
   outcome.order_seconds = order_watch.seconds();
 
