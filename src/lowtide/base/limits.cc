@@ -29,6 +29,12 @@ Limits Limits::with_cancellation(const std::atomic<bool>* cancelled) const {
   return narrowed;
 }
 
+Limits Limits::with_abandon(const Abandon* abandon) const {
+  Limits narrowed = *this;
+  narrowed.abandoned_ = abandon;
+  return narrowed;
+}
+
 Limits Limits::with_memory_bytes(std::int64_t bytes) const {
   Limits narrowed = *this;
   narrowed.memory_bytes_ = bytes;
@@ -60,6 +66,7 @@ double Limits::seconds_left() const {
 
 bool Limits::expired() const {
   if (cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed)) return true;
+  if (abandoned_ != nullptr && abandoned_->is_raised()) return true;
   return deadline_.has_value() && Clock::now() >= *deadline_;
 }
 

@@ -26,6 +26,20 @@ class ProgressSink {
   virtual void improved(Bytes value, Bytes bound) = 0;
 };
 
+// Raised when nobody waits for a search's answer any more, or for that of a search around it.
+class Abandon {
+ public:
+  explicit Abandon(const Abandon* outer = nullptr) : outer_(outer) {}
+  void raise() { raised_.store(true, std::memory_order_relaxed); }
+  bool is_raised() const {
+    return raised_.load(std::memory_order_relaxed) || (outer_ != nullptr && outer_->is_raised());
+  }
+
+ private:
+  const Abandon* outer_;
+  std::atomic<bool> raised_ = false;
+};
+
 class Limits {
  public:
   static constexpr std::int64_t kUnlimitedSteps = std::numeric_limits<std::int64_t>::max();
@@ -39,6 +53,8 @@ class Limits {
   Limits with_seconds(double seconds) const;
   Limits with_steps(std::int64_t steps) const;
   Limits with_cancellation(const std::atomic<bool>* cancelled) const;
+  // `abandon`, made with abandoned() of these limits as its outer one, stops the search.
+  Limits with_abandon(const Abandon* abandon) const;
   Limits with_memory_bytes(std::int64_t bytes) const;
   Limits with_threads(int threads) const;
   Limits with_seed(std::uint64_t seed) const;
@@ -53,6 +69,7 @@ class Limits {
   std::int64_t steps() const { return steps_; }
   std::int64_t memory_bytes() const { return memory_bytes_; }
   int threads() const { return threads_; }
+  const Abandon* abandoned() const { return abandoned_; }
   std::uint64_t seed() const { return seed_; }
   void report(Bytes value, Bytes bound) const {
     if (progress_ != nullptr) progress_->improved(value, bound);
@@ -63,6 +80,7 @@ class Limits {
   std::int64_t steps_ = kUnlimitedSteps;
   std::int64_t memory_bytes_ = 2'000'000'000;
   const std::atomic<bool>* cancelled_ = nullptr;
+  const Abandon* abandoned_ = nullptr;
   int threads_ = 1;
   std::uint64_t seed_ = 0;
   ProgressSink* progress_ = nullptr;

@@ -8,9 +8,13 @@
 // commits of the others have left; if they are stuck, divide at the bottleneck: the node with the
 // largest bound, run right after the minimiser of its cut. A division that fails proves nothing.
 //
-// Anytime: value, bound and status hold whenever it stops. Deterministic under a step budget.
-// Problems with in-place reuse get steps 1 only: the rules are proved for step costs that do not
-// depend on the state.
+// Anytime: value, bound and status hold whenever it stops. Under a step budget the answer is a
+// function of the problem, whatever the number of threads (base/parallel.h): simple orders, halves
+// of a division and the nodes that propagation asks have their shares of the steps beforehand.
+//
+// In-place reuse: each rule's header says what of it holds for costs that depend on the state, and
+// the rest is switched off there: nothing is searched from the end, and contraction leaves the
+// nodes of pairs alone that take effect in some orders only.
 #pragma once
 
 #include "lowtide/base/limits.h"

@@ -2,6 +2,7 @@
 
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/analysis/node_cut.h"
+#include "lowtide/base/parallel.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/order/contract.h"
 #include "lowtide/order/follow.h"
@@ -128,12 +129,15 @@ class Fitter {
       second[v] = Part::kBefore;
     }
     second[bounds.node()] = Part::kBefore;
-    const FitResult before = run_half(piece_between(problem, first), guide, max_depth);
-    if (before.answer != Answer::kYes) return {};
-    const FitResult after = run_half(piece_between(problem, second), guide, max_depth);
-    if (after.answer != Answer::kYes) return {};
+    const Reduced halves[] = {piece_between(problem, first), piece_between(problem, second)};
+    FitResult fits[2];
+    const std::size_t counted = in_order(meter_, 2, [&](std::size_t i, Meter* own) {
+      fits[i] = Fitter(budget_, effort_, own, use_).run_half(halves[i], guide, max_depth);
+      return fits[i].answer == Answer::kYes;
+    });
+    if (counted < 2 || fits[1].answer != Answer::kYes) return {};
     const Schedule at = {bounds.node()};
-    return {Answer::kYes, joined({&before.schedule, &at, &after.schedule})};
+    return {Answer::kYes, joined({&fits[0].schedule, &at, &fits[1].schedule})};
   }
 
   FitResult run_half(const Reduced& half, const Schedule& guide, int max_depth) {

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
 
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/analysis/node_cut.h"
 #include "lowtide/analysis/set_walk.h"
-#include "lowtide/model/lifetimes.h"
+#include "lowtide/base/parallel.h"
 #include "lowtide/order/contract.h"
 
 namespace lowtide {
@@ -14,6 +15,9 @@ namespace {
 
 constexpr int kMaxRounds = 4;
 constexpr int kMaxFlows = 100;  // to find the nodes with the least slack
+// The guide is looked at in parts, on several threads if there are any.
+constexpr std::size_t kNodesAPart = 4;
+constexpr std::size_t kMaxParts = 16;
 
 class Propagator {
  public:
@@ -26,38 +30,21 @@ class Propagator {
         may_precede_(problem.num_nodes(), 0),
         may_follow_(problem.num_nodes(), 0) {}
 
-  Implied run(const Schedule& guide, std::size_t max_nodes) {
+  // `asked`: ascending places in the guide, of the nodes that are asked.
+  Implied run(const Schedule& guide, std::span<const std::size_t> asked) {
     guide_ = &guide;
-    const auto urgency = urgencies(guide);
-    const Bytes least = nth_largest(urgency, max_nodes);
-    for (std::size_t at = 0; at < guide.size(); ++at) {
+    std::size_t at = 0;
+    for (const std::size_t place : asked) {
       if (meter_->stopped() || implied_.infeasible) break;
-      const NodeId v = guide[at];
-      if (urgency[at] >= least) look_at(v, at);
-      set_.rewind(0);
-      set_.insert(v);
+      for (; at < place; ++at) set_.insert(guide[at]);
       set_.settle();
+      look_at(guide[place], place);
+      set_.rewind(0);
     }
     return std::move(implied_);
   }
 
  private:
-  // By place in the guide: what the node needs at least, or at most that.
-  std::vector<Bytes> urgencies(const Schedule& guide) {
-    NodeBounds bounds(problem_);
-    bounds.raise(guide, kMaxFlows, meter_);
-    implied_.infeasible = bounds.best() > budget_;
-    std::vector<Bytes> bytes;
-    for (NodeId v : guide) bytes.push_back(bounds.at_most(v));
-    return bytes;
-  }
-  static Bytes nth_largest(std::vector<Bytes> values, std::size_t n) {
-    if (n >= values.size()) return 0;
-    const auto nth = values.begin() + static_cast<std::ptrdiff_t>(n - 1);
-    std::nth_element(values.begin(), nth, values.end(), std::greater<>());
-    return *nth;
-  }
-
   // set_ is the prefix of the guide before v, at its place there; and is left changed.
   void look_at(NodeId v, std::size_t at) {
     find_sides(v);
@@ -264,11 +251,47 @@ class Propagator {
   Implied implied_;
 };
 
+// The places of the n largest values, and of those level with them; ascending.
+std::vector<std::size_t> places_of_largest(const std::vector<Bytes>& values, std::size_t n) {
+  Bytes least = 0;
+  if (n < values.size()) {
+    auto sorted = values;
+    const auto nth = sorted.begin() + static_cast<std::ptrdiff_t>(n - 1);
+    std::nth_element(sorted.begin(), nth, sorted.end(), std::greater<>());
+    least = *nth;
+  }
+  std::vector<std::size_t> places;
+  for (std::size_t at = 0; at < values.size(); ++at)
+    if (values[at] >= least) places.push_back(at);
+  return places;
+}
+
 }  // namespace
 
 Implied implied_precedences(const OrderProblem& problem, Bytes budget, const Schedule& guide,
                             std::size_t max_nodes, Meter* meter) {
-  return Propagator(problem, budget, meter).run(guide, max_nodes);
+  NodeBounds bounds(problem);
+  bounds.raise(guide, kMaxFlows, meter);
+  if (bounds.best() > budget) return {true, {}};
+  std::vector<Bytes>
+      urgency;  // by place in the guide: what the node needs at least, or at most that
+  for (NodeId v : guide) urgency.push_back(bounds.at_most(v));
+  const auto asked = places_of_largest(urgency, max_nodes);
+  const std::size_t parts = std::clamp<std::size_t>(asked.size() / kNodesAPart, 1, kMaxParts);
+  const auto first = [&](std::size_t part) { return asked.size() * part / parts; };
+  std::vector<Implied> found(parts);
+  const std::size_t counted = in_order(meter, parts, [&](std::size_t i, Meter* own) {
+    found[i] = Propagator(problem, budget, own)
+                   .run(guide, std::span(asked).subspan(first(i), first(i + 1) - first(i)));
+    return !found[i].infeasible;
+  });
+  Implied all;
+  for (std::size_t i = 0; i < counted; ++i) {
+    all.infeasible |= found[i].infeasible;
+    all.precedences.insert(all.precedences.end(), found[i].precedences.begin(),
+                           found[i].precedences.end());
+  }
+  return all;
 }
 
 std::optional<Reduced> tighten(const OrderProblem& problem, Bytes budget, const Schedule& guide,

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "lowtide/analysis/lower_bounds.h"
+#include "lowtide/base/parallel.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/order/exact.h"
 #include "lowtide/order/inductor.h"
@@ -53,25 +54,38 @@ Solution<Schedule> dfs(const OrderProblem& problem, const Limits& limits) {
   return judged(problem, dfs_order(problem), limits);
 }
 
-// The best of the simple orders; ties go to the one nearest to program order.
+using MakeOrder = Schedule (*)(const OrderProblem& problem, Meter* meter);
+constexpr std::array<MakeOrder, 5> kSimpleOrders = {
+    [](const OrderProblem& problem, Meter*) { return hoisted_order(problem); },
+    [](const OrderProblem& problem, Meter* meter) {
+      return greedy_order(problem, kMaxBytes, meter);
+    },
+    [](const OrderProblem& problem, Meter* meter) { return lpmf_order(problem, meter); },
+    [](const OrderProblem& problem, Meter*) { return dfs_order(problem); },
+    [](const OrderProblem& problem, Meter*) { return bfs_order(problem); },
+};
+
+// The best of the simple orders, greedy once more with that as its budget among them; ties go to
+// the first. They run on several threads if there are any.
 Schedule best_simple_order(const OrderProblem& problem, const Limits& limits) {
+  std::array<Schedule, kSimpleOrders.size()> found;
+  Meter meter(limits);
+  const std::size_t counted = in_order(&meter, found.size(), [&](std::size_t i, Meter* own) {
+    if (own->stopped()) return false;
+    found[i] = kSimpleOrders[i](problem, own);
+    return true;
+  });
   Schedule best = program_order_of(problem);
   Bytes least = peak(problem, best);
-  Meter meter(limits);
-  const auto consider = [&](const auto& make) {
-    if (meter.stopped()) return;
-    Schedule schedule = make();
+  const auto consider = [&](Schedule schedule) {
     const Bytes value = peak(problem, schedule);
     if (value >= least) return;
     best = std::move(schedule);
     least = value;
   };
-  consider([&] { return hoisted_order(problem); });
-  consider([&] { return greedy_order(problem, kMaxBytes, &meter); });
-  consider([&] { return greedy_order(problem, least, &meter); });
-  consider([&] { return lpmf_order(problem, &meter); });
-  consider([&] { return dfs_order(problem); });
-  consider([&] { return bfs_order(problem); });
+  for (std::size_t i = 0; i < counted; ++i)
+    if (!found[i].empty()) consider(std::move(found[i]));
+  if (!meter.stopped()) consider(greedy_order(problem, least, &meter));
   return best;
 }
 
