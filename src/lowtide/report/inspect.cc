@@ -73,8 +73,18 @@ std::string legend(const Timeline& timeline) {
       seen.push_back(span.phase);
   if (seen.empty()) return "";
   std::string text(kLabelColumns, ' ');
-  for (const std::string_view phase : seen) text += one_line(phase) + "  ";
+  for (std::size_t i = 0; i < seen.size(); ++i) text += (i == 0 ? "" : "  ") + one_line(seen[i]);
   return text + "\n";
+}
+
+// A fused kernel's operator lists all that it fuses: too long for a table.
+std::string op_text(std::string_view op) {
+  constexpr std::size_t kMostCharacters = 48;
+  const std::string text = one_line(op);
+  if (text.size() <= kMostCharacters) return text;
+  std::size_t end = kMostCharacters - 1;
+  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not within a character
+  return text.substr(0, end) + "…";
 }
 
 std::string share(Bytes bytes, Bytes whole) {
@@ -89,7 +99,7 @@ std::string group_rows(const std::vector<LiveGroup>& groups, Bytes peak) {
   std::string text;
   Bytes rest = peak;
   for (std::size_t i = 0; i < std::min(kGroupsShown, groups.size()); ++i) {
-    text += share(groups[i].bytes, peak) + one_line(groups[i].name) + "\n";
+    text += share(groups[i].bytes, peak) + op_text(groups[i].name) + "\n";
     rest -= groups[i].bytes;
   }
   if (groups.size() > kGroupsShown)
@@ -115,12 +125,17 @@ std::string reason_text(const Graph& graph, const BoundReason& reason) {
   return "";
 }
 
+std::string role_text(const Graph& graph, TensorId t) {
+  const Role role = role_of(graph, t);
+  return role == Role::kOther ? "" : std::string("  ") + to_string(role);
+}
+
 std::string above(Bytes value, Bytes bound) {
   if (value <= bound) return "meets it";
   std::array<char, 48> text;
-  std::snprintf(text.data(), text.size(), "%.2f %% above",
+  std::snprintf(text.data(), text.size(), "is %.2f %% above",
                 100.0 * (static_cast<double>(value) / static_cast<double>(bound) - 1));
-  return bound > 0 ? text.data() : "above";
+  return bound > 0 ? text.data() : "is above";
 }
 
 }  // namespace
@@ -150,8 +165,8 @@ std::string largest_tensors_table(const Graph& graph, const Timeline& timeline, 
     const Interval life = timeline.lifetime[t];
     text += share(graph.bytes(t), timeline.peak_bytes) + "steps " + std::to_string(life.lower) +
             "-" + std::to_string(life.upper - 1) + "  " + quote(graph.tensor_name(t)) + "  " +
-            (producer.is_none() ? "given" : one_line(graph.op(producer))) + "  " +
-            to_string(role_of(graph, t)) + "\n";
+            (producer.is_none() ? "given" : op_text(graph.op(producer))) + role_text(graph, t) +
+            "\n";
   }
   if (live.size() > most)
     text += "             and " + std::to_string(live.size() - most) + " smaller tensors\n";
@@ -162,15 +177,17 @@ std::string groups_table(const Graph& graph, const Timeline& timeline) {
   const auto rows = [&](GroupBy by) {
     return group_rows(groups_at_peak(graph, timeline, by), timeline.peak_bytes);
   };
-  return "by the phase that made it\n" + rows(GroupBy::kPhase) + "by operator\n" +
-         rows(GroupBy::kOperator);
+  const bool has_phases = std::any_of(timeline.phases.begin(), timeline.phases.end(),
+                                      [](const PhaseSpan& span) { return !span.phase.empty(); });
+  return (has_phases ? "by the phase that made it\n" + rows(GroupBy::kPhase) : "") +
+         "by operator\n" + rows(GroupBy::kOperator);
 }
 
 std::string bound_text(const Graph& graph, const Timeline& timeline, const Plan& plan,
                        const BoundReason& reason) {
   if (reason.node.is_none()) return "";
   const Bytes bound = plan.peak_lower_bound_bytes;
-  return "no order needs less than " + format_bytes(bound) + ": this one " +
+  return "no order needs less than " + format_bytes(bound) + ": the order drawn " +
          above(timeline.peak_bytes, bound) + ", the best found " + above(plan.peak_bytes, bound) +
          "\n  " + reason_text(graph, reason);
 }
