@@ -102,9 +102,8 @@ TEST(OrderSolvers, RandomGraphsWithWorkspacesAndReuse) {
 
 TEST(Contraction, KeepsTheOptimum) {
   for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
-    const Graph graph =
-        testing::random_graph(seed, {.num_nodes = 5 + static_cast<int>(seed % 8), .reuses = false});
-    const LoweredOrder lowered = lower_order(graph);
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 5 + static_cast<int>(seed % 8)});
+    const LoweredOrder lowered = lower_order(graph, seed % 2 == 1);
     const Bytes optimum = testing::optimal_peak(lowered.problem);
     Meter meter{Limits()};
     const Reduced core = *contract(lowered.problem, &meter);
@@ -124,14 +123,15 @@ TEST(Contraction, KeepsTheOptimum) {
 }
 
 // The budget search alone, from either end, without contraction: yes exactly from the optimum on.
+// Open reuses: from the start only.
 TEST(BudgetSearch, DecidesFromBothEnds) {
   for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
-    const Graph graph =
-        testing::random_graph(seed, {.num_nodes = 4 + static_cast<int>(seed % 9), .reuses = false});
-    const LoweredOrder lowered = lower_order(graph);
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 4 + static_cast<int>(seed % 9)});
+    const LoweredOrder lowered = lower_order(graph, seed % 2 == 1);
     const Bytes optimum = testing::optimal_peak(lowered.problem);
     const OrderProblem& core = lowered.problem;
     for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
+      if (direction == Direction::kBackward && core.reuses.num_items() > 0) continue;
       Meter meter{Limits()};
       const auto yes = search_budget(core, optimum, direction, 1 << 20, &meter);
       ASSERT_EQ(yes.answer, Answer::kYes) << seed;
@@ -145,9 +145,9 @@ TEST(BudgetSearch, DecidesFromBothEnds) {
 
 // The cut bound by its definition: the least live bytes over all down-sets that v can run after.
 TEST(NodeBound, IsTheMinimumOverDownSets) {
-  for (std::uint64_t seed = 0; seed < 300; ++seed) {
-    const Graph graph = testing::random_graph(seed, {.num_nodes = 8, .reuses = false});
-    const OrderProblem problem = lower_order(graph).problem;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 8});
+    const OrderProblem problem = lower_order(graph, seed % 2 == 1).problem;
     Meter meter{Limits()};
     for (NodeId v : problem.nodes()) {
       Bytes least = kMaxBytes;
@@ -165,6 +165,12 @@ TEST(NodeBound, IsTheMinimumOverDownSets) {
           const bool wanted = problem.kept[t] || std::any_of(consumers.begin(), consumers.end(),
                                                              [&](NodeId c) { return !in(c); });
           if (made && wanted) needed += problem.bytes[t];
+        }
+        for (const Reuse& reuse : problem.reuses[v]) {
+          const auto readers = problem.consumers[reuse.old];
+          if (std::all_of(readers.begin(), readers.end(),
+                          [&](NodeId c) { return c == v || in(c); }))
+            needed -= problem.bytes[reuse.fresh];
         }
         least = std::min(least, needed);
       }
