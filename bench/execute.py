@@ -1,11 +1,15 @@
 """Runs training steps eagerly and as planned, and prints what issue-sized claims rest on.
 
     python bench/execute.py [--steps 20] [--cases gpt,mlp] [--batches 1,32] [--json FILE]
+    python bench/execute.py --first-use [--cases gpt-deep]
 
 Per case: recorded eager peak beside weights and state, planned and measured bytes, whether losses and
 parameters are bit-equal after the steps, hits, paired times (CPU seconds of the process, which a busy
 machine disturbs least; eager and planned steps alternate), and the overhead of the first use, without
 and with the plan cache.
+
+With --first-use: that overhead alone, each time in a process of its own, by the wall clock: compile_step and
+the first four steps, less four eager steps; without and with the cache.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import copy
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -128,12 +133,14 @@ def vectors(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(n, 1536), torch.randn(n, 1536)
 
 
+DEEP = "gpt-deep"  # a little over 1000 nodes
 CASES = {
     "mlp": (mlp, F.mse_loss, vectors),
     "resnet": (resnet, F.cross_entropy, images),
     "gpt2": (lambda: Text(causal=True, tied=True), token_loss, tokens),
     "bert": (lambda: Text(causal=False, tied=False), token_loss, tokens),
     "vit": (ViT, F.cross_entropy, images),
+    DEEP: (lambda: Text(causal=True, tied=True, layers=7), token_loss, tokens),
 }
 
 
@@ -193,6 +200,52 @@ def first_use(case: Case) -> tuple[float, int]:
     return step.report().overhead_seconds, step.report().steps - step.report().replayed_steps
 
 
+def overhead_here(name: str) -> dict:
+    """In this process, which has only seen eager steps so far."""
+    case = Case(name, 1)
+    eager = []
+    for i in range(5):
+        start = time.perf_counter()
+        case.eager_step(case.batches[i % 4])
+        eager.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    step = case.compile()
+    compiled = time.perf_counter()
+    for batch in case.batches:
+        step(batch)
+    steps = time.perf_counter()
+    report = step.report()
+    return {
+        "case": name,
+        "nodes": report.nodes,
+        "from_cache": report.from_cache,
+        "stage": report.stage,
+        "compile": compiled - start,
+        "overhead": steps - start - 4 * statistics.median(eager[1:]),
+        "parts": report.first_use_seconds,
+    }
+
+
+def first_uses(names: list[str], times: int = 3) -> None:
+    """Fresh processes, alternately with an empty cache and with the one that the last left behind."""
+    print("case       nodes  cache  compile/s  overhead/s  parts")
+    for name in names:
+        for _ in range(times):
+            with tempfile.TemporaryDirectory() as folder:
+                environment = {**os.environ, "LOWTIDE_CACHE_DIR": folder}
+                arena = "from lowtide.torch.arena.library import library; library()"  # its compiler's time
+                subprocess.run([sys.executable, "-c", arena], check=True, env=environment)
+                for _ in range(2):
+                    command = [sys.executable, __file__, "--overhead-here", name]
+                    r = json.loads(subprocess.check_output(command, env=environment, text=True))
+                    parts = ", ".join(f"{k} {v:.2f}" for k, v in r["parts"].items() if v >= 0.005)
+                    print(
+                        f"{name:9}{r['nodes']:7}  {'yes' if r['from_cache'] else 'no':5}"
+                        f"{r['compile']:11.2f}{r['overhead']:12.2f}  {parts}",
+                        flush=True,
+                    )
+
+
 def measure(name: str, batch: int, steps: int, pairs: int) -> dict:
     case = Case(name, batch)
     step = case.compile()
@@ -238,12 +291,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--cases", help="all but gpt-deep by default")
     parser.add_argument("--batches", default="1,32")
     parser.add_argument("--threads", type=int, default=1, help="with more, CPU time counts idle spinning")
     parser.add_argument("--json")
+    parser.add_argument("--first-use", action="store_true")
+    parser.add_argument("--overhead-here", metavar="CASE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.overhead_here:
+        print(json.dumps(overhead_here(options.overhead_here)))
+        return
+    if options.first_use:
+        first_uses((options.cases or DEEP).split(","))
+        return
     results = []
     print(
         "case  batch  nodes eager/MiB  meas.  ratio  m/plan    order equal   hits%  eager  plan/ms  ratio"
@@ -251,7 +312,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LOWTIDE_CACHE_DIR"] = folder
-        for name in options.cases.split(","):
+        for name in options.cases.split(",") if options.cases else [n for n in CASES if n != DEEP]:
             for batch in options.batches.split(","):
                 results.append(measure(name, int(batch), options.steps, options.pairs))
                 print(row(results[-1]), flush=True)

@@ -131,18 +131,31 @@ class ShadowOptimizer:
                     stand_ins[value] = scratch.fresh(value)
         try:
             with scratch.mode:
-                gradients = {twin: torch.empty_like(stand_ins[twin]) for twin in parameters}
-                state = self._run(stand_ins, gradients, {})
+                like = self._representatives()
+                gradients = {twin: torch.empty_like(stand_ins[twin]) for twin in set(like.values())}
+                groups = [{**g, "params": [p for p in g["params"] if p in gradients]} for g in self.groups]
+                state = self._run(stand_ins, gradients, {}, groups)
         except Exception as error:
             name = type(self._original).__name__
             raise UnsupportedError(f"optimizer {name}: {explain(error)}") from error
         return {
             parameter: {
-                key: self._twins.fresh(v) if isinstance(v, torch.Tensor) else v for key, v in values.items()
+                key: self._twins.fresh(v) if isinstance(v, torch.Tensor) else v
+                for key, v in state[like[parameter]].items()
             }
-            for parameter, values in state.items()
-            if parameter in gradients
+            for parameter in parameters
+            if like[parameter] in state
         }
+
+    def _representatives(self) -> dict[torch.Tensor, torch.Tensor]:
+        """For each parameter one of its group and form: it gets the same kind of state."""
+        first: dict[Any, torch.Tensor] = {}
+        result = {}
+        for number, group in enumerate(self.groups):
+            for p in group["params"]:
+                form = (number, p.shape, p.stride(), p.dtype, p.device)
+                result[p] = first.setdefault(form, p)
+        return result
 
     def update(
         self,
@@ -151,7 +164,7 @@ class ShadowOptimizer:
         state: Mapping[torch.Tensor, Mapping[str, Any]],
     ) -> State:
         """One step in place. Keys are twins: of the tensor to update, its gradient, its state."""
-        after = self._run(traced, gradients, state)
+        after = self._run(traced, gradients, state, self.groups)
         if not self._twins.live:
             for parameter, values in after.items():
                 self._refuse_lost(state.get(parameter, {}), values)
@@ -173,10 +186,11 @@ class ShadowOptimizer:
         traced: Tensors,
         gradients: Tensors,
         state: Mapping[torch.Tensor, Mapping[str, Any]],
+        groups: Groups,
     ) -> State:
         shadow = object.__new__(type(self._original))
         shadow.__dict__.update(self._original.__dict__)
-        shadow.param_groups = [self._with_tensors(group, traced) for group in self.groups]
+        shadow.param_groups = [self._with_tensors(group, traced) for group in groups]
         shadow.state = self._original.state
         if not self._twins.live:
             shadow.state = defaultdict(dict, {traced[p]: dict(values) for p, values in state.items()})
