@@ -227,3 +227,11 @@ def test_kept_blocks_outlive_plan_and_arena(device):
     del placed
     assert ctypes.string_at(kept, 4000) == b"\x07" * 4000
     device.free(kept)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device")
+def test_where_there_is_no_device_it_says_so_and_records_nothing():
+    library.cache_clear()
+    with pytest.warns(lt.ArenaUnavailableWarning, match="no CUDA device"), lt.record("cuda") as rec:
+        torch.ones(10)
+    assert not rec.available

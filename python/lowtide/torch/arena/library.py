@@ -80,6 +80,8 @@ def declared(loaded: ctypes.CDLL) -> ctypes.CDLL:
 
 def _built_library(device: str) -> pathlib.Path:
     if device == "cuda":
+        if not torch.cuda.is_available():
+            raise OSError("there is no CUDA device")
         torch.cuda.init()
     sources = [(FOLDER / name).read_bytes() for name in SOURCES[device]]
     command = compile_command(FOLDER / SOURCES[device][0], *_OPTIONS[device]())
@@ -163,6 +165,8 @@ class Arena:
         if self.handle is not None and self.bytes >= size:
             return True
         loaded = self.library
+        if self.device == "cuda":
+            torch.cuda.empty_cache()  # what earlier steps left behind, cached, would lie beside the arena
         handle = loaded.lowtide_arena_create(size) if loaded is not None else None
         if handle is None:
             return False
