@@ -12,7 +12,7 @@ export LOWTIDE_CORPUS := $(abspath $(CORPUS))
 # Sources of the wheel: a change to one of them reinstalls it.
 SOURCES := $(shell find src bindings python cmake third_party CMakeLists.txt pyproject.toml -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python build bench lint format sanitize long-tests clean
+.PHONY: help demo test test-cpp test-python build bench lint format sanitize sanitize-threads long-tests clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,12 @@ sanitize: .system-packages  ## all C++ tests under ASan and UBSan
 	cmake -S . -B build/sanitize -G Ninja -DCMAKE_BUILD_TYPE=Debug -DLOWTIDE_SANITIZE=address,undefined -DCMAKE_CXX_FLAGS=-O1
 	cmake --build build/sanitize -j $(JOBS)
 	ctest --test-dir build/sanitize --output-on-failure -j $(JOBS)
+
+sanitize-threads: .system-packages  ## the C++ tests that use threads under TSan
+	cmake -S . -B build/tsan -G Ninja -DCMAKE_BUILD_TYPE=None -DLOWTIDE_BUILD_TESTS=ON -DLOWTIDE_BUILD_CLI=OFF \
+	  -DLOWTIDE_SANITIZE=thread -DCMAKE_CXX_FLAGS=-O1
+	cmake --build build/tsan -j $(JOBS) --target threads_test
+	build/tsan/tests/cpp/threads_test
 
 long-tests: build/test/.built $(VENV)/.test  ## tests with their large numbers of random cases
 	LOWTIDE_LONG_TESTS=1 ctest --test-dir build/test --output-on-failure -j $(JOBS)
