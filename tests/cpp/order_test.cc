@@ -180,6 +180,23 @@ TEST(NodeBound, IsTheMinimumOverDownSets) {
   }
 }
 
+// Few flows, started from any order and paid in instalments, find the same maximum as all of them.
+TEST(NodeBound, OfTheWholeIsTheLargestOfAllNodes) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 4 + static_cast<int>(seed % 20)});
+    const OrderProblem problem = lower_order(graph, seed % 3 == 2).problem;
+    Meter meter{Limits()};
+    Bytes largest = 0;
+    for (NodeId v : problem.nodes()) largest = std::max(largest, node_bound(problem, v, &meter));
+    NodeBounds bounds(problem);
+    while (!bounds.raise(program_order_of(problem), 1, &meter)) ASSERT_LE(bounds.best(), largest);
+    ASSERT_EQ(bounds.best(), largest) << seed;
+    ASSERT_EQ(node_bound(problem, bounds.node(), &meter), largest) << seed;
+    for (NodeId v : problem.nodes())
+      ASSERT_LE(node_bound(problem, v, &meter), bounds.at_most(v)) << seed;
+  }
+}
+
 TEST(ExactOrder, IsAnytimeAndDeterministic) {
   const Graph graph = testing::random_graph(7, {.num_nodes = 200, .reuses = false});
   const OrderProblem problem = lower_order(graph).problem;

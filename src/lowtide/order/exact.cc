@@ -23,8 +23,9 @@ constexpr Bytes kWideGap = 100;  // one part in
 constexpr int kFirstFlows = 60;
 constexpr std::int64_t kStepsPerFlow = 1000;
 constexpr int kFollowBudgets = 6;
-constexpr int kFollowTries = 100;
-constexpr std::size_t kFirstAsked = 8;  // nodes that propagation asks
+constexpr std::int64_t kFollowTries = 100;
+constexpr std::int64_t kFollowNodes = 3'000'000;  // in all tries together
+constexpr std::size_t kFirstAsked = 8;            // nodes that propagation asks
 constexpr std::size_t kAskedGrowth = 8;
 
 // All peaks are multiples of it.
@@ -52,10 +53,10 @@ class ExactOrder {
   Solution<Schedule> run() {
     learn(guide_);
     raise_bound(1);
-    follow_guide();
+    follow_guide();  // the better the guide, the fewer flows
     raise_bound(kFirstFlows);
-    follow_guide();
     try_greedy();
+    follow_guide();
     const auto size = static_cast<std::int64_t>(core_.problem.num_nodes());
     for (std::int64_t effort = kFirstEffort + kEffortPerNode * size; !done();
          effort *= kEffortGrowth) {
@@ -106,7 +107,8 @@ class ExactOrder {
   void follow_guide() {
     const std::pair gap(solution_.bound(), solution_.value());
     if (!use_.follow || std::exchange(followed_, gap) == gap) return;
-    int tries = kFollowTries;
+    const auto size = static_cast<std::int64_t>(core_.problem.num_nodes());
+    std::int64_t tries = std::min(kFollowTries, 1 + kFollowNodes / size);
     for (int halvings = 0; halvings < kFollowBudgets && tries > 0 && !done(); ++halvings)
       if (follow_within(solution_.value() - ((solution_.value() - solution_.bound()) >> halvings),
                         &tries))
@@ -114,13 +116,13 @@ class ExactOrder {
   }
 
   // The best order and program order, both read from either side, from both ends.
-  bool follow_within(Bytes budget, int* tries) {
+  bool follow_within(Bytes budget, std::int64_t* tries) {
     const bool both_ways = use_.backward && core_.problem.reuses.num_items() == 0;
     for (Schedule ranking : {guide_, program_order_of(core_.problem)})
       for (int side = 0; side < 2; ++side) {
         std::reverse(ranking.begin(), ranking.end());
         for (const Direction direction : {Direction::kBackward, Direction::kForward}) {
-          if (done() || (direction == Direction::kBackward && !both_ways)) continue;
+          if (done() || *tries <= 0 || (direction == Direction::kBackward && !both_ways)) continue;
           --*tries;
           const auto order = follow(core_.problem, ranking, budget, direction, &meter_);
           if (order && learn(*order)) return true;

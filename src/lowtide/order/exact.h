@@ -2,8 +2,9 @@
 //
 //   1  the best simple order, and the exact node bound 5(b): they meet on most graphs
 //   2  contraction: the same optimum on a fraction of the nodes
-//   3  with rising effort: an order at the bound? an order half-way (bisection, for the incumbent)?
-//      none below the incumbent (one refutation is the proof)?
+//   3  a better incumbent by following it from both ends, and greedy at several budgets
+//   4  with rising effort: an order at the bound? an order half-way (bisection, for the incumbent)?
+//      none below the incumbent (one refutation is the proof)? none far below it (for the bound)?
 // Each question goes to `fits`: budget searches from both ends in turn, each on what the permanent
 // commits of the others have left; if they are stuck, divide at the bottleneck: the node with the
 // largest bound, run right after the minimiser of its cut. A division that fails proves nothing.
