@@ -33,6 +33,7 @@ from lowtide.torch.arena.replay import PlacedPlan, ReplayStats
 from lowtide.torch.execution import plancache
 from lowtide.torch.execution.binding import Binding
 from lowtide.torch.execution.distributed import DataParallel
+from lowtide.torch.execution.overlap import overlapped
 from lowtide.torch.execution.profile import Profile, graph_to_plan, run_profiled
 from lowtide.torch.execution.program import Program
 from lowtide.torch.execution.report import StepReport
@@ -198,6 +199,9 @@ class Variant:
                 self.plan = self._planned(self.settings.order)
                 self._promise = _Promise.of(self.plan)
             if ranks is not None:
+                if ranks.is_first:
+                    order = overlapped(self.graph, self._promise.schedule, self.settings.memory_limit)
+                    self._promise = dataclasses.replace(self._promise, schedule=order)
                 self._promise = ranks.from_first(self._promise)
             self.program = Program.of(self.traced.module, self._promise.schedule)
             if ranks is not None:
