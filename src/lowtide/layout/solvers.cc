@@ -4,6 +4,8 @@
 
 #include "lowtide/layout/exact.h"
 #include "lowtide/layout/heuristics.h"
+#include "lowtide/layout/ilp.h"
+#include "lowtide/layout/pyramid.h"
 #include "lowtide/model/layout_check.h"
 
 namespace lowtide {
@@ -27,10 +29,27 @@ bool is_impossible(const LayoutProblem& problem) {
   return fixed_conflict(problem) || (problem.capacity && lower_bound(problem) > *problem.capacity);
 }
 
+Solution<Layout> pyramid(const LayoutProblem& problem, const Limits& limits) {
+  Meter meter(limits);
+  Layout layout;
+  if (!fit_layout(problem, make_sections(problem), pyramid_order(problem), Fit::kLowest, &meter,
+                  &layout))
+    layout = stacked(problem);
+  return judged(problem, std::move(layout), limits);
+}
+
 // From the plainest start, so that the search itself is seen.
 Solution<Layout> exact(const LayoutProblem& problem, const Limits& limits) {
   if (is_impossible(problem) || !is_exact_size(problem)) return skyline(problem, limits);
   return exact_layout(problem, best_skyline(problem, limits), limits);
+}
+
+// The paper's program, started from the best of the heuristics.
+Solution<Layout> ilp(const LayoutProblem& problem, const Limits& limits) {
+  Layout layout = best_skyline(problem, limits);
+  if (is_impossible(problem) || is_good_enough(problem, layout))
+    return judged(problem, std::move(layout), limits);
+  return ilp_layout(problem, improved_by_fits(problem, std::move(layout), limits), limits);
 }
 
 // Heuristics end most instances; then the search, as long as there is time. One dive that searches
@@ -62,6 +81,7 @@ constexpr std::array kSolvers = {
     LayoutSolver{"auto", true, "the default: heuristics, then the exact search", portfolio},
     LayoutSolver{"exact", true, "search over canonical placements: least height with a proof",
                  exact},
+    LayoutSolver{"ilp", false, "the paper's integer program on HiGHS: a second opinion", ilp},
     LayoutSolver{"best", false, "the best of all heuristics", best},
     LayoutSolver{"skyline", false,
                  "always the buffer that can go lowest, several orders; large instances", skyline},
@@ -77,6 +97,8 @@ constexpr std::array kSolvers = {
                  fit_by<BufferKey::kBreadth, Fit::kLowest>},
     LayoutSolver{"longest_first", false, "longest lifetime first; training graphs",
                  fit_by<BufferKey::kLifetime, Fit::kLowest>},
+    LayoutSolver{"pyramid", false, "the paper's: nested lifetimes stacked from the base; training",
+                 pyramid},
 };
 
 }  // namespace

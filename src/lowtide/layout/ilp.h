@@ -1,0 +1,76 @@
+// The paper's second program (its equations 9, for lifetimes that are known): addresses as
+// integers, and for each pair of buffers that live together a binary that says which one is below.
+//
+//   minimise H    A_i + s_i <= H                                  (i)     H >= load
+//                 A_i + s_i <= A_j + M (1 - below_ij)             (ij)    i below j ...
+//                 A_j + s_j <= A_i + M below_ij                   (ji)    ... or j below i
+//
+// The paper has two binaries a pair, which may both be 0 where the lifetimes do not meet; here they
+// do meet, so one is the other's complement. What makes it scale, each exact:
+//
+//   units        all numbers divided by their greatest common divisor; A_i need not be integral, as
+//                with the binaries fixed the lowest solution is a sum of sizes (not where an
+//                alignment is larger than the unit: then A_i = alignment x an integer)
+//   parts        time is cut where no buffer lives; each part is a program of its own
+//   tight M      from A_i <= C - s_i, where C is the height that is still of interest
+//   sections     the buffers of a section are stacked: A_i >= the sizes of all that are below i in
+//                it, and H >= A_i + s_i + the sizes of all above. Implied for binaries, but cuts
+//                off most of what the relaxation of the big M allows
+//   symmetry     of equal buffers the first is below; turning the arena over swaps below and above,
+//                so one pair's binary is fixed
+//
+// Guarantee: the optimum of the model is the least height of the part, raised to the target, if
+// that is at most C; otherwise the model is infeasible. Size: a binary a pair, two rows a pair, two
+// rows for each section a buffer lives in.
+#pragma once
+
+#include <vector>
+
+#include "lowtide/base/limits.h"
+#include "lowtide/base/solution.h"
+#include "lowtide/layout/instance.h"
+#include "lowtide/mip/model.h"
+
+namespace lowtide {
+
+struct LayoutIlp {
+  struct Pair {
+    int below;  // buffers of the instance
+    int above;
+    mip::Column column;  // 1: `below` is below `above`; 0: the other way round
+  };
+  mip::Model model;
+  mip::Column height;
+  std::vector<mip::Column> offset;  // by buffer
+  std::vector<Pair> pairs;
+};
+
+struct LayoutIlpOptions {
+  bool section_rows = true;
+  bool break_symmetry = true;
+};
+
+// Heights that matter, in units: none above `capacity`, and no difference below `target`.
+struct Interest {
+  Bytes target = 0;
+  Bytes capacity = 0;
+};
+
+LayoutIlp build_layout_ilp(const Instance& instance, Interest heights,
+                           const LayoutIlpOptions& options = {});
+
+// The point of the model that a layout stands for, to start the solver from; empty if symmetry
+// breaking excludes it.
+std::vector<double> layout_ilp_point(const LayoutIlp& ilp, const Instance& instance,
+                                     const std::vector<Bytes>& offsets);
+
+// Offsets in units: each buffer as low as those that the solution puts below it allow. Exact
+// integers, whatever the solver's tolerances did to the offsets.
+std::vector<Bytes> decode_layout_ilp(const LayoutIlp& ilp, const Instance& instance,
+                                     const std::vector<double>& values);
+
+// Improves `incumbent` part by part, down to problem.capacity if given. Without a solver for
+// integer programs the incumbent stays.
+Solution<Layout> ilp_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits);
+
+}  // namespace lowtide

@@ -1,0 +1,182 @@
+// The paper's address program and its pre-placement. The model is tested without a solver: by the
+// points that layouts stand for, and by trying all values of its binaries.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "lowtide/layout/heuristics.h"
+#include "lowtide/layout/ilp.h"
+#include "lowtide/layout/pyramid.h"
+#include "lowtide/layout/solvers.h"
+#include "lowtide/mip/highs.h"
+#include "lowtide/model/layout_check.h"
+#include "support/brute_force.h"
+#include "support/long_tests.h"
+#include "support/mip_point.h"
+
+namespace lowtide {
+namespace {
+
+using testing::broken_by;
+
+LayoutProblem random_problem(std::uint64_t seed, std::size_t most, bool aligned) {
+  std::mt19937_64 random(seed);
+  LayoutProblem problem;
+  const std::size_t count = 1 + random() % most;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Step lower = static_cast<Step>(random() % 5);
+    Buffer buffer{.lifetime = {lower, lower + 1 + static_cast<Step>(random() % 4)},
+                  .size = 1 + static_cast<Bytes>(random() % 6)};
+    if (aligned) buffer.alignment = Bytes{1} << (random() % 3);
+    problem.buffers.push_back(buffer);
+  }
+  return problem;
+}
+
+LayoutProblem staircase() {  // 2 and 1 meet 3, not each other
+  LayoutProblem problem;
+  problem.buffers.push_back({.lifetime = {0, 2}, .size = 20});
+  problem.buffers.push_back({.lifetime = {1, 3}, .size = 30});
+  problem.buffers.push_back({.lifetime = {2, 4}, .size = 10});
+  return problem;
+}
+
+std::vector<Bytes> in_units(const Instances& instances, const Instance& instance,
+                            const Layout& layout) {
+  std::vector<Bytes> offsets;
+  for (BufferId b : instance.id) offsets.push_back(layout.offsets[b] / instances.unit);
+  return offsets;
+}
+
+Bytes height_of(const Instance& instance, const std::vector<Bytes>& offsets) {
+  Bytes height = 0;
+  for (std::size_t b = 0; b < offsets.size(); ++b)
+    height = std::max(height, offsets[b] + instance.size[b]);
+  return height;
+}
+
+TEST(LayoutIlp, SaysWhatThePaperSays) {
+  const Instances instances = make_instances(staircase());
+  ASSERT_EQ(instances.unit, 10);
+  ASSERT_EQ(instances.parts.size(), 1u);
+  const LayoutIlp ilp = build_layout_ilp(instances.parts[0], {.capacity = 6});
+  EXPECT_EQ(ilp.pairs.size(), 2u);                    // never for 2 and 1
+  EXPECT_EQ(ilp.model.variables.size(), 1u + 3 + 2);  // height, offsets, pairs
+  EXPECT_EQ(ilp.model.rows.size(), 3u + 2 * 2);       // tops, both ways of each pair
+  const mip::Variable& height = ilp.model.variables[0];
+  EXPECT_EQ(height.lower, 5);  // the load
+  EXPECT_EQ(height.upper, 6);
+  EXPECT_EQ(ilp.model.variables[static_cast<std::size_t>(ilp.offset[1])].upper, 6 - 3);
+}
+
+TEST(LayoutIlp, HoldsTheOptimumAndRefusesOverlaps) {
+  for (std::uint64_t seed = 0; seed < testing::cases(300, 20'000); ++seed) {
+    const LayoutProblem problem = random_problem(seed, 7, seed % 2 == 1);
+    const Instances instances = make_instances(problem);
+    const auto best = find_layout_solver("exact")->solve(problem, Limits());
+    for (const Instance& instance : instances.parts) {
+      const auto offsets = in_units(instances, instance, best.best());
+      const LayoutIlp ilp = build_layout_ilp(instance, {.capacity = height_of(instance, offsets)},
+                                             {.break_symmetry = false});
+      const auto point = layout_ilp_point(ilp, instance, offsets);
+      EXPECT_EQ(broken_by(ilp.model, point), "") << seed;
+      const auto decoded = decode_layout_ilp(ilp, instance, point);
+      EXPECT_LE(height_of(instance, decoded), height_of(instance, offsets)) << seed;
+      if (ilp.pairs.empty()) continue;
+      auto overlapping = offsets;  // the first two that meet, both at the bottom
+      const LayoutIlp::Pair& pair = ilp.pairs[0];
+      overlapping[static_cast<std::size_t>(pair.below)] =
+          overlapping[static_cast<std::size_t>(pair.above)] = 0;
+      EXPECT_NE(broken_by(ilp.model, layout_ilp_point(ilp, instance, overlapping)), "") << seed;
+    }
+  }
+}
+
+// The least height over all values of the binaries that the model allows, by the decoder's offsets.
+Bytes optimum_by_enumeration(const Instance& instance, Bytes capacity, LayoutIlpOptions options) {
+  const LayoutIlp ilp = build_layout_ilp(instance, {.capacity = capacity}, options);
+  Bytes best = kMaxBytes;
+  for (std::uint32_t bits = 0; bits < (1u << ilp.pairs.size()); ++bits) {
+    // Offsets by repeated raising; a cycle raises them above the capacity.
+    std::vector<Bytes> offsets(instance.size.size(), 0);
+    for (std::size_t round = 0; round <= offsets.size(); ++round)
+      for (std::size_t p = 0; p < ilp.pairs.size(); ++p) {
+        auto lower = static_cast<std::size_t>(ilp.pairs[p].below);
+        auto upper = static_cast<std::size_t>(ilp.pairs[p].above);
+        if (!((bits >> p) & 1)) std::swap(lower, upper);
+        offsets[upper] = std::max(offsets[upper], offsets[lower] + instance.size[lower]);
+      }
+    std::vector<double> point(ilp.model.variables.size(), 0);
+    for (std::size_t b = 0; b < offsets.size(); ++b)
+      point[static_cast<std::size_t>(ilp.offset[b])] = static_cast<double>(offsets[b]);
+    for (std::size_t p = 0; p < ilp.pairs.size(); ++p)
+      point[static_cast<std::size_t>(ilp.pairs[p].column)] = (bits >> p) & 1;
+    const Bytes height = std::max(height_of(instance, offsets), instance.max_load);
+    point[static_cast<std::size_t>(ilp.height)] = static_cast<double>(height);
+    if (broken_by(ilp.model, point).empty()) best = std::min(best, height);
+  }
+  return best;
+}
+
+TEST(LayoutIlp, ItsOptimumIsTheLeastHeight) {
+  for (std::uint64_t seed = 0; seed < testing::cases(300, 20'000); ++seed) {
+    const LayoutProblem problem = random_problem(seed, 5, false);
+    const Instances instances = make_instances(problem);
+    Bytes stacked = 0;
+    for (const Buffer& buffer : problem.buffers) stacked += buffer.size;
+    for (const bool symmetry : {false, true}) {
+      Bytes height = 0;
+      for (const Instance& instance : instances.parts)
+        height = std::max(height, optimum_by_enumeration(instance, stacked / instances.unit,
+                                                         {.break_symmetry = symmetry}));
+      EXPECT_EQ(height * instances.unit, testing::optimal_height(problem)) << seed << symmetry;
+    }
+  }
+}
+
+TEST(LayoutIlp, DecodesWhatASolverRounds) {
+  const Instances instances = make_instances(staircase());
+  const Instance& instance = instances.parts[0];
+  const LayoutIlp ilp = build_layout_ilp(instance, {.capacity = 6}, {.break_symmetry = false});
+  std::vector<double> values(ilp.model.variables.size(), 0);
+  for (const LayoutIlp::Pair& pair : ilp.pairs)  // buffer 1 on top of both, nearly
+    values[static_cast<std::size_t>(pair.column)] = pair.above == 1 ? 1 - 1e-7 : 1e-7;
+  EXPECT_EQ(decode_layout_ilp(ilp, instance, values), (std::vector<Bytes>{0, 2, 0}));
+}
+
+TEST(LayoutIlp, SolvesToTheOptimum) {
+  if (!mip::is_available()) GTEST_SKIP() << "built without HiGHS";
+  for (std::uint64_t seed = 0; seed < testing::cases(60, 2'000); ++seed) {
+    LayoutProblem problem = random_problem(seed, 7, seed % 2 == 1);
+    const Bytes optimum = testing::optimal_height(problem);
+    const Layout incumbent = stacked(problem);
+    const auto solution = ilp_layout(problem, incumbent, Limits());
+    ASSERT_EQ(layout_error(problem, solution.best()), "") << seed;
+    EXPECT_EQ(solution.value(), optimum) << seed;
+    EXPECT_EQ(solution.status(), Status::kOptimal) << seed;
+    problem.capacity = optimum - 1;
+    EXPECT_EQ(ilp_layout(problem, incumbent, Limits()).status(), Status::kInfeasible) << seed;
+  }
+}
+
+TEST(Pyramid, StacksWhatIsNested) {
+  LayoutProblem problem;
+  problem.buffers.push_back({.lifetime = {3, 4}, .size = 7});  // 0: on top
+  problem.buffers.push_back({.lifetime = {0, 9}, .size = 1});  // 1: the base
+  problem.buffers.push_back({.lifetime = {1, 7}, .size = 2});  // 2
+  problem.buffers.push_back({.lifetime = {6, 9}, .size = 3});  // 3: crosses 2
+  problem.buffers.push_back({.lifetime = {2, 6}, .size = 0});  // 4: takes no room
+  problem.buffers.push_back({.lifetime = {2, 6}, .size = 4, .fixed_offset = 50});
+  const std::vector<BufferId> pyramid = {BufferId(1), BufferId(2), BufferId(0)};
+  EXPECT_EQ(base_pyramid(problem), pyramid);
+  EXPECT_EQ(pyramid_order(problem).size(), problem.buffers.size());
+  const auto layout = find_layout_solver("pyramid")->solve(problem, Limits()).best();
+  EXPECT_EQ(layout_error(problem, layout), "");
+  EXPECT_EQ(layout.offsets[BufferId(1)], 0);
+  EXPECT_EQ(layout.offsets[BufferId(2)], 1);
+  EXPECT_EQ(layout.offsets[BufferId(0)], 3);
+  EXPECT_EQ(layout.offsets[BufferId(3)], 3);  // beside the tip
+}
+
+}  // namespace
+}  // namespace lowtide
