@@ -6,6 +6,7 @@
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/planner/order_phase.h"
+#include "lowtide/planner/repack.h"
 #include "lowtide/verify/simulator.h"
 #include "lowtide/verify/verifier.h"
 
@@ -39,8 +40,32 @@ void check_sizes(const Graph& graph, Bytes alignment) {
   }
 }
 
+Status status_of(Bytes value, Bytes bound) {
+  return value == bound ? Status::kOptimal : Status::kFeasible;
+}
+
 // The order's share of the time; the layout gets the rest and whatever the order leaves.
 constexpr double kOrderShare = 0.7;
+
+Packing pack(const OrderProblem& problem, Schedule schedule, const PlanOptions& options,
+             const Limits& limits) {
+  LoweredLayout placing = lower_layout(problem, schedule, options.alignment);
+  auto layout = find_layout_solver(options.layout)->solve(placing.problem, limits);
+  return {std::move(schedule), std::move(placing), std::move(layout)};
+}
+
+// Where the layout leaves gaps, another order within the same peak may leave none.
+void repack_gaps(const OrderProblem& problem, const PlanOptions& options, const Limits& limits,
+                 Packing* packing) {
+  if (options.order != "auto" || options.layout != "auto") return;  // told what to do
+  const RepackGoal goal{.budget = peak(problem, packing->schedule),
+                        .arena = load(packing->placing.problem),
+                        .alignment = options.alignment};
+  auto better = repack(problem, *packing, goal, limits);
+  if (!better) return;
+  better->layout.improve(find_layout_solver("auto")->solve(better->placing.problem, limits));
+  *packing = std::move(*better);
+}
 
 void check_verified(const Graph& graph, const Plan& plan) {
   const auto violations = verify(graph, plan);
@@ -65,22 +90,22 @@ PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
   outcome.order_seconds = order_watch.seconds();
 
   const Stopwatch layout_watch;
-  const LoweredLayout placing = lower_layout(lowered.problem, order.best(), options.alignment);
-  const auto layout = find_layout_solver(options.layout)->solve(placing.problem, limits);
+  Packing packing = pack(lowered.problem, order.best(), options, limits);
+  repack_gaps(lowered.problem, options, limits, &packing);
   outcome.layout_seconds = layout_watch.seconds();
 
   Plan& plan = outcome.plan;
   plan.graph_name = graph.name();
-  plan.schedule = order.best();
-  plan.offsets = lift_offsets(graph, lowered, placing, layout.best().offsets);
-  plan.reuses = lift_reuses(lowered, order.best());
+  plan.schedule = packing.schedule;
+  plan.offsets = lift_offsets(graph, lowered, packing.placing, packing.layout.best().offsets);
+  plan.reuses = lift_reuses(lowered, packing.schedule);
   plan.alignment = options.alignment;
-  plan.peak_bytes = order.value();
+  plan.peak_bytes = peak(lowered.problem, packing.schedule);
   plan.peak_lower_bound_bytes = order.bound();
-  plan.order_status = order.status();
-  plan.arena_bytes = layout.value();
-  plan.arena_lower_bound_bytes = layout.bound();
-  plan.layout_status = layout.status();
+  plan.order_status = status_of(plan.peak_bytes, order.bound());
+  plan.arena_bytes = packing.layout.value();
+  plan.arena_lower_bound_bytes = packing.layout.bound();
+  plan.layout_status = packing.layout.status();
   check_verified(graph, plan);
   outcome.total_seconds = total.seconds();
   return outcome;

@@ -4,6 +4,9 @@
 #include <numeric>
 #include <vector>
 
+#include "lowtide/layout/solvers.h"
+#include "lowtide/model/lower.h"
+
 namespace lowtide::testing {
 namespace {
 
@@ -34,7 +37,50 @@ Bytes needed_by(const OrderProblem& problem, std::uint32_t set, NodeId v) {
   return bytes;
 }
 
+class EveryOrder {
+ public:
+  EveryOrder(const OrderProblem& problem, Bytes alignment, Bytes budget)
+      : problem_(problem), alignment_(alignment), budget_(budget) {}
+
+  Bytes least_arena() {
+    extend(0);
+    return best_;
+  }
+
+ private:
+  void extend(std::uint32_t set) {
+    if (schedule_.size() == problem_.num_nodes()) {
+      const auto placing = lower_layout(problem_, schedule_, alignment_).problem;
+      if (load(placing) >= best_) return;
+      const auto layout = find_layout_solver("exact")->solve(placing, Limits());
+      LOWTIDE_CHECK(layout.status() == Status::kOptimal, "an oracle that does not know");
+      best_ = std::min(best_, layout.value());
+      return;
+    }
+    for (NodeId v : problem_.nodes()) {
+      const auto predecessors = problem_.predecessors[v];
+      if (holds(set, v) || !std::all_of(predecessors.begin(), predecessors.end(),
+                                        [&](NodeId p) { return holds(set, p); }))
+        continue;
+      if (needed_by(problem_, set, v) > budget_) continue;
+      schedule_.push_back(v);
+      extend(set | (1u << v.index()));
+      schedule_.pop_back();
+    }
+  }
+
+  const OrderProblem& problem_;
+  const Bytes alignment_;
+  const Bytes budget_;
+  Schedule schedule_;
+  Bytes best_ = kMaxBytes;
+};
+
 }  // namespace
+
+Bytes optimal_arena(const OrderProblem& problem, Bytes alignment, Bytes budget) {
+  return EveryOrder(problem, alignment, budget).least_arena();
+}
 
 Bytes optimal_peak(const OrderProblem& problem) {
   const auto n = problem.num_nodes();

@@ -19,4 +19,8 @@ bool is_right(const LayoutRequest& request, const IdVector<BufferId, Bytes>& off
 // `highest` will do.
 Bytes optimal_height(const LayoutRequest& request, Bytes highest);
 
+// The paper's equation 9: the least arena over all legal orders of at most that peak, each laid out
+// exactly. n <= 9.
+Bytes optimal_arena(const OrderProblem& problem, Bytes alignment, Bytes budget = kMaxBytes);
+
 }  // namespace lowtide::testing
