@@ -29,7 +29,7 @@ namespace {
 BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string& order,
                    const std::string& layout, nb::handle alignment, int threads, std::uint64_t seed,
                    std::optional<std::int64_t> step_limit, bool reuse,
-                   std::vector<std::string> rewrite) {
+                   std::vector<std::string> rewrite, bool joint) {
   PlanOptions options{.order = order,
                       .layout = layout,
                       .time_limit_seconds = time_limit,
@@ -38,7 +38,8 @@ BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string
                       .threads = threads,
                       .seed = seed,
                       .rewrite = std::move(rewrite),
-                      .use_reuse = reuse};
+                      .use_reuse = reuse,
+                      .joint = joint};
   const Graph& graph = nb::cast<const Graph&>(graph_object);
   PlanOutcome outcome = run_interruptibly([&](const std::atomic<bool>* cancelled) {
     options.cancelled = cancelled;
@@ -151,6 +152,9 @@ void bind_plan(nb::module_& module) {
       .def_prop_ro("layout_status", status_field<&Plan::layout_status>(), "'optimal' or 'feasible'")
       .def_prop_ro("program_peak_bytes", outcome_field<&PlanOutcome::program_peak_bytes>(),
                    "peak of the graph's own order")
+      .def_prop_ro("joint_lower_bound_bytes",
+                   outcome_field<&PlanOutcome::joint_lower_bound_bytes>(),
+                   "with joint=True: no order and layout has a lower arena")
       .def_prop_ro("order_seconds", outcome_field<&PlanOutcome::order_seconds>())
       .def_prop_ro("layout_seconds", outcome_field<&PlanOutcome::layout_seconds>())
       .def_prop_ro("total_seconds", outcome_field<&PlanOutcome::total_seconds>())
@@ -169,15 +173,19 @@ void bind_plan(nb::module_& module) {
       "plan", &run_plan, "graph"_a, nb::kw_only(), "time_limit"_a = 60.0, "order"_a = "auto",
       "layout"_a = "auto", "alignment"_a = 64, "threads"_a = 1, "seed"_a = 0,
       "step_limit"_a = nb::none(), "reuse"_a = false, "rewrite"_a = std::vector<std::string>{},
+      "joint"_a = false,
       nb::sig(
           "def plan(graph: Graph, *, time_limit: float = 60.0, order: str = 'auto', layout: str = "
           "'auto', alignment: int = 64, threads: int = 1, seed: int = 0, step_limit: int | None = "
-          "None, reuse: bool = False, rewrite: collections.abc.Sequence[str] = ()) -> Plan"),
+          "None, reuse: bool = False, rewrite: collections.abc.Sequence[str] = (), joint: bool "
+          "= False) -> Plan"),
       "Order the nodes and place the tensors of `graph`; the plan has passed the verifier.\n\n"
       "time_limit: seconds; step_limit: steps a search, for reproducible plans; alignment: bytes;\n"
       "reuse: let operators marked may_reuse write over an input; rewrite: names of "
       "rewrite_passes()\n"
-      "to apply before the order is sought. Raises ValueError for bad options.");
+      "to apply before the order is sought; joint: least arena over orders and addresses at "
+      "once,\n"
+      "not with reuse. Raises ValueError for bad options.");
   module.def("load_plan", &load, "path"_a, "graph"_a,
              nb::sig("def load_plan(path: str, graph: Graph) -> Plan"));
   module.def(

@@ -4,76 +4,29 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-
-#include "lowtide/graph/graph_builder.h"
+#include "lowtide/graph/error.h"
 #include "lowtide/layout/solvers.h"
+#include "lowtide/mip/highs.h"
 #include "lowtide/model/layout_check.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/planner/planner.h"
 #include "support/brute_force.h"
+#include "support/every_order.h"
 #include "support/long_tests.h"
 #include "support/random_graph.h"
+#include "support/split_graphs.h"
 
 namespace lowtide {
 namespace {
 
-// One tensor a node.
-struct Item {
-  Bytes bytes;
-  std::vector<int> reads;
-  bool kept = false;
-};
-
-Graph graph_of(const std::vector<Item>& items) {
-  GraphBuilder builder("split");
-  for (std::size_t i = 0; i < items.size(); ++i)
-    builder.add_tensor(
-        {"t" + std::to_string(i), items[i].bytes, TensorKind::kActivation, items[i].kept});
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    NodeSpec node{.name = "n" + std::to_string(i), .outputs = {"t" + std::to_string(i)}};
-    for (int read : items[i].reads) node.inputs.push_back("t" + std::to_string(read));
-    builder.add_node(node);
-  }
-  return std::move(builder).build();
-}
-
-// The smallest found where some orders of the least peak pack and others do not.
-Graph unlucky_graph() {
-  return graph_of({{5, {}}, {2, {}}, {4, {}}, {2, {0}}, {1, {1, 3}}, {6, {4}}, {5, {1}}});
-}
-
-// The smallest found where no order of the least peak (10) packs better than 12, but one of peak 11
-// fits into 11.
-Graph strict_graph() {
-  return graph_of(
-      {{3, {}}, {4, {}}, {3, {1}}, {2, {0, 2}, true}, {7, {3}, true}, {7, {0}}, {5, {2}}});
-}
+using testing::for_every_order;
+using testing::strict_graph;
+using testing::unlucky_graph;
 
 Packing packed(const OrderProblem& problem, const Schedule& schedule, Bytes alignment = 1) {
   LoweredLayout placing = lower_layout(problem, schedule, alignment);
   auto layout = find_layout_solver("exact")->solve(placing.problem, Limits());
   return {schedule, std::move(placing), std::move(layout)};
-}
-
-void for_every_order(const OrderProblem& problem,
-                     const std::function<void(const Schedule&)>& visit) {
-  Schedule schedule;
-  IdVector<NodeId, std::uint8_t> done(problem.num_nodes(), 0);
-  const std::function<void()> extend = [&] {
-    if (schedule.size() == problem.num_nodes()) visit(schedule);
-    for (NodeId v : problem.nodes()) {
-      const auto before = problem.predecessors[v];
-      if (done[v] || !std::all_of(before.begin(), before.end(), [&](NodeId u) { return done[u]; }))
-        continue;
-      done[v] = 1;
-      schedule.push_back(v);
-      extend();
-      schedule.pop_back();
-      done[v] = 0;
-    }
-  };
-  extend();
 }
 
 TEST(Split, CanBeUnlucky) {
@@ -108,6 +61,33 @@ TEST(Repack, KeepsThePeakOfThePlan) {
   EXPECT_EQ(outcome.plan.arena_bytes, 12);
   EXPECT_EQ(outcome.plan.order_status, Status::kOptimal);
   EXPECT_EQ(plan(unlucky_graph(), {.alignment = 1}).plan.arena_bytes, 8);
+}
+
+TEST(Join, PlansTheLeastArena) {
+  const PlanOutcome outcome = plan(strict_graph(), {.alignment = 1, .joint = true});
+  EXPECT_EQ(outcome.plan.arena_bytes, 11);
+  EXPECT_EQ(outcome.plan.peak_bytes, 11);
+  EXPECT_EQ(outcome.plan.peak_lower_bound_bytes, 10);
+  EXPECT_EQ(outcome.plan.order_status, Status::kFeasible);
+  EXPECT_GE(outcome.joint_lower_bound_bytes, 10);
+  EXPECT_EQ(outcome.joint_lower_bound_bytes, mip::is_available() ? 11 : 10);
+  EXPECT_THROW(plan(strict_graph(), {.use_reuse = true, .joint = true}), InputError);
+}
+
+// Arena and bound around brute force's optimum.
+TEST(Join, AgreesWithBruteForce) {
+  int optimal = 0, all = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(200, 20'000); ++seed) {
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 7, .max_bytes = 9});
+    const Bytes alignment = seed % 2 == 0 ? 1 : 4;
+    const Bytes optimum = testing::optimal_arena(lower_order(graph).problem, alignment);
+    const PlanOutcome outcome = plan(graph, {.alignment = alignment, .joint = true});
+    EXPECT_GE(outcome.plan.arena_bytes, optimum) << seed;
+    EXPECT_LE(outcome.joint_lower_bound_bytes, optimum) << seed;
+    ++all;
+    optimal += outcome.plan.arena_bytes == optimum;
+  }
+  EXPECT_EQ(optimal, all);
 }
 
 // From any order: within the budget, lower than before, and never below what brute force knows.

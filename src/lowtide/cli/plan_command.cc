@@ -19,22 +19,23 @@ struct PlanArguments {
   PlanOptions options;
 };
 
-void print_json(const Graph& graph, const PlanOutcome& outcome) {
+void print_json(const Graph& graph, const PlanOutcome& outcome, bool joint) {
   const Plan& plan = outcome.plan;
-  const OrderedJson object = {{"graph", graph.name()},
-                              {"nodes", graph.num_nodes()},
-                              {"tensors", graph.num_tensors()},
-                              {"persistent_bytes", graph.persistent_bytes()},
-                              {"program_peak_bytes", outcome.program_peak_bytes},
-                              {"peak_bytes", plan.peak_bytes},
-                              {"peak_lower_bound_bytes", plan.peak_lower_bound_bytes},
-                              {"order_status", to_string(plan.order_status)},
-                              {"arena_bytes", plan.arena_bytes},
-                              {"arena_lower_bound_bytes", plan.arena_lower_bound_bytes},
-                              {"layout_status", to_string(plan.layout_status)},
-                              {"order_seconds", outcome.order_seconds},
-                              {"layout_seconds", outcome.layout_seconds},
-                              {"total_seconds", outcome.total_seconds}};
+  OrderedJson object = {{"graph", graph.name()},
+                        {"nodes", graph.num_nodes()},
+                        {"tensors", graph.num_tensors()},
+                        {"persistent_bytes", graph.persistent_bytes()},
+                        {"program_peak_bytes", outcome.program_peak_bytes},
+                        {"peak_bytes", plan.peak_bytes},
+                        {"peak_lower_bound_bytes", plan.peak_lower_bound_bytes},
+                        {"order_status", to_string(plan.order_status)},
+                        {"arena_bytes", plan.arena_bytes},
+                        {"arena_lower_bound_bytes", plan.arena_lower_bound_bytes},
+                        {"layout_status", to_string(plan.layout_status)},
+                        {"order_seconds", outcome.order_seconds},
+                        {"layout_seconds", outcome.layout_seconds},
+                        {"total_seconds", outcome.total_seconds}};
+  if (joint) object["joint_lower_bound_bytes"] = outcome.joint_lower_bound_bytes;
   std::printf("%s\n", json_text(object).c_str());
 }
 
@@ -55,7 +56,7 @@ std::string proof(Status status, Bytes value, Bytes bound) {
   return text;
 }
 
-void print_text(const Graph& graph, const PlanOutcome& outcome) {
+void print_text(const Graph& graph, const PlanOutcome& outcome, bool joint) {
   const Plan& plan = outcome.plan;
   char saved[64];
   std::snprintf(saved, sizeof saved, "%.2f %% less, ",
@@ -69,6 +70,12 @@ void print_text(const Graph& graph, const PlanOutcome& outcome) {
   print_line("arena", plan.arena_bytes,
              proof(plan.layout_status, plan.arena_bytes, plan.arena_lower_bound_bytes) +
                  " for this order");
+  if (joint)
+    print_line("joint", outcome.joint_lower_bound_bytes,
+               "no arena is lower, whatever the order: " +
+                   proof(plan.arena_bytes == outcome.joint_lower_bound_bytes ? Status::kOptimal
+                                                                             : Status::kFeasible,
+                         plan.arena_bytes, outcome.joint_lower_bound_bytes));
   std::printf("%.3f s (order %.3f s, layout %.3f s), verified\n", outcome.total_seconds,
               outcome.order_seconds, outcome.layout_seconds);
 }
@@ -83,7 +90,8 @@ void run(const PlanArguments& arguments) {
     outcome = plan(graph, options);
   }
   if (!arguments.plan_path.empty()) save_plan(graph, outcome.plan, arguments.plan_path);
-  arguments.json ? print_json(graph, outcome) : print_text(graph, outcome);
+  arguments.json ? print_json(graph, outcome, options.joint)
+                 : print_text(graph, outcome, options.joint);
 }
 
 }  // namespace
@@ -120,6 +128,8 @@ void add_plan_command(CLI::App& app, int*) {
       ->excludes(rewrite);
   command->add_flag("--reuse", options.use_reuse,
                     "Let in-place operators write over an input (may_reuse)");
+  command->add_flag("--joint", options.joint,
+                    "Least arena over orders and addresses at once (equation 9)");
   command->add_flag("--json", arguments->json, "Print one JSON object");
   command->callback([arguments] { run(*arguments); });
 }

@@ -36,6 +36,8 @@ void check_options(const PlanOptions& options) {
   check_name("layout", "solver", options.layout, layout_solvers());
   for (const std::string& name : options.rewrite)
     check_name("rewrite", "pass", name, rewrite_passes());
+  if (options.joint && options.use_reuse)
+    throw InputError("joint", "can't be asked for together with reuse: the joint program has none");
   if (!(options.time_limit_seconds >= 0))
     throw InputError("time limit", "must be a number of seconds of at least 0");
   if (options.step_limit < 0) throw InputError("step limit", "must be at least 0");

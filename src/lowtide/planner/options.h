@@ -23,6 +23,7 @@ struct PlanOptions {
   // itself all the same.
   std::vector<std::string> rewrite = {};
   bool use_reuse = false;  // honour may_reuse: only for executors that run ops in place
+  bool joint = false;      // least arena over orders and addresses at once; not with use_reuse
   const std::atomic<bool>* cancelled = nullptr;
   ProgressSink* progress = nullptr;
 };

@@ -5,6 +5,7 @@
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
+#include "lowtide/planner/join.h"
 #include "lowtide/planner/order_phase.h"
 #include "lowtide/planner/repack.h"
 #include "lowtide/verify/simulator.h"
@@ -91,7 +92,13 @@ PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
 
   const Stopwatch layout_watch;
   Packing packing = pack(lowered.problem, order.best(), options, limits);
-  repack_gaps(lowered.problem, options, limits, &packing);
+  if (options.joint) {
+    auto joined = join(lowered.problem, std::move(packing), options.alignment, limits);
+    packing = std::move(joined.packing);
+    outcome.joint_lower_bound_bytes = joined.bound;
+  } else {
+    repack_gaps(lowered.problem, options, limits, &packing);
+  }
   outcome.layout_seconds = layout_watch.seconds();
 
   Plan& plan = outcome.plan;

@@ -1,0 +1,77 @@
+#include "lowtide/planner/join.h"
+
+#include <algorithm>
+
+#include "lowtide/joint/ilp.h"
+#include "lowtide/layout/solvers.h"
+#include "lowtide/order/solvers.h"
+
+namespace lowtide {
+namespace {
+
+constexpr std::size_t kMaxIlpNodes = 40;
+
+// The problem whose peak is the load of the layout.
+OrderProblem load_problem(OrderProblem problem, Bytes alignment) {
+  for (Bytes& bytes : problem.bytes) bytes = align_up(bytes, alignment);
+  for (Bytes& bytes : problem.workspace_bytes) bytes = 0;
+  return problem;
+}
+
+Packing packed(const OrderProblem& problem, const Schedule& schedule, Bytes alignment,
+               const Limits& limits) {
+  LoweredLayout placing = lower_layout(problem, schedule, alignment);
+  auto layout = find_layout_solver("auto")->solve(placing.problem, limits);
+  return {schedule, std::move(placing), std::move(layout)};
+}
+
+JointPlan to_joint_plan(const Packing& packing) {
+  JointPlan plan{packing.schedule, {}, packing.layout.value()};
+  for (BufferId buffer : packing.placing.buffer)
+    plan.offsets.push_back(packing.layout.best().offsets[buffer]);
+  return plan;
+}
+
+Packing to_packing(const OrderProblem& problem, const JointPlan& plan, Bytes alignment) {
+  LoweredLayout placing = lower_layout(problem, plan.schedule, alignment);
+  Layout layout{.offsets = {}, .height = plan.arena};
+  layout.offsets.resize(placing.problem.buffers.size());
+  for (TensorId t : problem.tensors()) layout.offsets[placing.buffer[t]] = plan.offsets[t];
+  const Bytes bound = lower_bound(placing.problem);
+  auto solution = Solution<Layout>::found(std::move(layout), plan.arena, bound);
+  return {plan.schedule, std::move(placing), std::move(solution)};
+}
+
+// As long as it helps: each better arena is a tighter budget.
+void repack_under_arena(const OrderProblem& loads, Bytes alignment, Bytes bound,
+                        const Limits& limits, Packing* best) {
+  while (best->layout.value() > bound) {
+    const RepackGoal goal{
+        .budget = best->layout.value() - 1, .arena = bound, .alignment = alignment};
+    auto better = repack(loads, *best, goal, limits);
+    if (!better) return;
+    *best = std::move(*better);
+  }
+}
+
+}  // namespace
+
+Joined join(const OrderProblem& problem, Packing start, Bytes alignment, const Limits& limits) {
+  const OrderProblem loads = load_problem(problem, alignment);
+  const auto order = find_order_solver("auto")->solve(loads, limits);
+  Joined joined{std::move(start), order.bound()};
+  const auto consider = [&](Packing other) {
+    if (other.layout.value() < joined.packing.layout.value()) joined.packing = std::move(other);
+  };
+  if (joined.packing.layout.value() > joined.bound)
+    consider(packed(loads, order.best(), alignment, limits));
+  repack_under_arena(loads, alignment, joined.bound, limits, &joined.packing);
+  if (problem.num_nodes() > kMaxIlpNodes) return joined;
+  const auto solution =
+      solve_joint_ilp(loads, alignment, to_joint_plan(joined.packing), joined.bound, limits);
+  consider(to_packing(loads, solution.best(), alignment));
+  joined.bound = std::max(joined.bound, solution.bound());
+  return joined;
+}
+
+}  // namespace lowtide
