@@ -18,6 +18,11 @@ OrderProblem load_problem(OrderProblem problem, Bytes alignment) {
   return problem;
 }
 
+bool has_workspaces(const OrderProblem& problem) {
+  return std::any_of(problem.workspace_bytes.begin(), problem.workspace_bytes.end(),
+                     [](Bytes bytes) { return bytes != 0; });
+}
+
 Packing packed(const OrderProblem& problem, const Schedule& schedule, Bytes alignment,
                const Limits& limits) {
   LoweredLayout placing = lower_layout(problem, schedule, alignment);
@@ -56,10 +61,13 @@ void repack_under_arena(const OrderProblem& loads, Bytes alignment, Bytes bound,
 
 }  // namespace
 
-Joined join(const OrderProblem& problem, Packing start, Bytes alignment, const Limits& limits) {
+Joined join(const OrderProblem& problem, Packing start, Bytes peak_bound, Bytes alignment,
+            const Limits& limits) {
   const OrderProblem loads = load_problem(problem, alignment);
+  Joined joined{std::move(start), has_workspaces(problem) ? 0 : peak_bound};
+  if (joined.packing.layout.value() == joined.bound) return joined;
   const auto order = find_order_solver("auto")->solve(loads, limits);
-  Joined joined{std::move(start), order.bound()};
+  joined.bound = std::max(joined.bound, order.bound());
   const auto consider = [&](Packing other) {
     if (other.layout.value() < joined.packing.layout.value()) joined.packing = std::move(other);
   };

@@ -20,7 +20,8 @@ struct Joined {
   Bytes bound;  // no order and layout has a lower arena
 };
 
-// `problem` without reuses.
-Joined join(const OrderProblem& problem, Packing start, Bytes alignment, const Limits& limits);
+// `problem` without reuses; no order of it has a peak below `peak_bound`.
+Joined join(const OrderProblem& problem, Packing start, Bytes peak_bound, Bytes alignment,
+            const Limits& limits);
 
 }  // namespace lowtide

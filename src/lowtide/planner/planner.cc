@@ -93,7 +93,8 @@ PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
   const Stopwatch layout_watch;
   Packing packing = pack(lowered.problem, order.best(), options, limits);
   if (options.joint) {
-    auto joined = join(lowered.problem, std::move(packing), options.alignment, limits);
+    auto joined =
+        join(lowered.problem, std::move(packing), order.bound(), options.alignment, limits);
     packing = std::move(joined.packing);
     outcome.joint_lower_bound_bytes = joined.bound;
   } else {
