@@ -39,6 +39,14 @@ def test_plan_json_has_every_field(cli, graph_file):
     assert printed["persistent_bytes"] == 1000
 
 
+def test_plan_joint(cli, graph_file):
+    plan = json.loads(cli("plan", graph_file, "--joint", "--json").stdout)
+    assert plan["joint_lower_bound_bytes"] == plan["arena_bytes"] == 4096 + 64 + 64
+    assert "no arena is lower" in cli("plan", graph_file, "--joint").stdout
+    both = cli("plan", graph_file, "--joint", "--reuse")
+    assert both.returncode == 2 and "joint" in both.stderr
+
+
 def test_plan_writes_a_plan_that_verifies(cli, graph_file, tmp_path):
     plan_file = tmp_path / "plan.json"
     assert cli("plan", graph_file, "-o", plan_file, "--alignment", 1).returncode == 0

@@ -23,6 +23,14 @@ def test_plan_fields(graph):
     assert plan.graph is graph
 
 
+def test_joint_plan(graph):
+    plan = lowtide.plan(graph, joint=True)
+    assert plan.arena_bytes == plan.joint_lower_bound_bytes == 4096 + 64 + 64
+    assert lowtide.verify(graph, plan) == []
+    with pytest.raises(ValueError, match="joint"):
+        lowtide.plan(graph, joint=True, reuse=True)
+
+
 def test_save_and_load(graph, tmp_path):
     plan = lowtide.plan(graph)
     lowtide.save(graph, tmp_path / "graph.json")

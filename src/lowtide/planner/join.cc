@@ -64,7 +64,8 @@ void repack_under_arena(const OrderProblem& loads, Bytes alignment, Bytes bound,
 Joined join(const OrderProblem& problem, Packing start, Bytes peak_bound, Bytes alignment,
             const Limits& limits) {
   const OrderProblem loads = load_problem(problem, alignment);
-  Joined joined{std::move(start), has_workspaces(problem) ? 0 : peak_bound};
+  // Arenas are sums of rounded sizes.
+  Joined joined{std::move(start), has_workspaces(problem) ? 0 : align_up(peak_bound, alignment)};
   if (joined.packing.layout.value() == joined.bound) return joined;
   const auto order = find_order_solver("auto")->solve(loads, limits);
   joined.bound = std::max(joined.bound, order.bound());
