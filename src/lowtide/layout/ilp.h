@@ -23,12 +23,13 @@
 // that is at most C; otherwise the model is infeasible. Size: a binary a pair, two rows a pair, two
 // rows for each section a buffer lives in.
 //
-// What pays (HiGHS 1.x, 3 s each, 8 random problems of 14 and of 18 buffers whose first fit leaves a
+// What pays (HiGHS, 3 s each, 8 random problems of 14 and of 18 buffers whose first fit leaves a
 // gap): plain big M proves 5 and 5, with symmetry 7 and 5, with sections 8 and 8 in a third of the
 // time. On captured graphs of 68 to 191 buffers (bench/layout_ilp, 6 s each) none of them improves
 // on first fit; there the search of layout/exact is the solver, and this one a second opinion. The
-// paper's pyramid at the base lowers the start (1.115 to 1.041 of the load on squeezenet1_0-bs1-train)
-// but not what the program finds from there. Not tried: lazy pairs, cuts in time.
+// paper's pyramid at the base lowers the start (1.115 to 1.041 of the load on
+// squeezenet1_0-bs1-train) but not what the program finds from there. Not tried: lazy pairs, cuts
+// in time.
 #pragma once
 
 #include <vector>
