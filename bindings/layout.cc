@@ -2,16 +2,19 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "bindings.h"
+#include "buffers.h"
 #include "convert.h"
 #include "interruptible.h"
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
+#include "lowtide/layout/banks.h"
 #include "lowtide/layout/explain.h"
-#include "lowtide/layout/solvers.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/layout/shapes.h"
+#include "lowtide/model/request_check.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -20,11 +23,11 @@ namespace lowtide::python {
 namespace {
 
 struct BoundLayout {
-  std::optional<std::vector<Bytes>> offsets;
-  std::optional<Bytes> height_bytes;
-  Bytes lower_bound_bytes;
-  std::string status;
-  double seconds;
+  std::optional<std::vector<Bytes>> offsets = {};
+  std::optional<Bytes> height_bytes = {};
+  Bytes lower_bound_bytes = 0;
+  std::string status = {};
+  double seconds = 0;
   std::optional<Conflict> conflict = {};  // of a capacity proved too small
 };
 
@@ -35,45 +38,23 @@ std::optional<std::vector<std::size_t>> conflict_buffers(const BoundLayout& layo
   return indices;
 }
 
-// One buffer: (lower, upper, size), any sequence or row of an array.
-Buffer to_buffer(nb::handle row, std::size_t index, Bytes alignment) {
-  const std::string where = "buffer " + std::to_string(index);
-  if (!PySequence_Check(row.ptr()) || nb::len(row) != 3)
-    throw InputError(where, "must be (lower, upper, size)");
-  const auto item = [&](int i, const char* name) { return to_bytes(row[i], where + ": " + name); };
-  Buffer buffer{.lifetime = {item(0, "lower"), item(1, "upper")},
-                .size = item(2, "size"),
-                .alignment = alignment};
-  if (buffer.lifetime.lower > buffer.lifetime.upper)
-    throw InputError(where, "lower is above upper");
-  if (buffer.size < 0) throw InputError(where, "size is negative");
-  return buffer;
+const LayoutSolver& solver_named(const std::string& name) {
+  if (const LayoutSolver* solver = find_layout_solver(name)) return *solver;
+  throw InputError("solver", "unknown layout solver " + quote(name));
 }
 
-LayoutProblem to_problem(nb::handle buffers, Bytes alignment, std::optional<Bytes> capacity) {
-  LayoutProblem problem{.capacity = capacity};
-  Bytes sum = 0;
-  for (nb::handle row : buffers) {
-    const std::size_t index = problem.buffers.size();
-    problem.buffers.push_back(to_buffer(row, index, alignment));
-    Bytes size;
-    if (!align_up_fits(problem.buffers[BufferId(index)].size, alignment, &size) ||
-        !add_fits(sum, size, &sum))
-      throw InputError("buffer " + std::to_string(index), "the sum of all sizes exceeds 2^63 - 1");
-  }
-  return problem;
+Buffers aligned_buffers(nb::handle buffers, nb::handle alignment) {
+  const Bytes align = to_bytes(alignment, "alignment");
+  if (align < 1) throw InputError("alignment", "must be at least 1");
+  return to_buffers(buffers, align);
 }
 
 BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, nb::handle alignment,
                        const std::string& solver_name, double time_limit, int threads,
                        std::uint64_t seed, std::optional<std::int64_t> step_limit) {
-  const LayoutSolver* solver = find_layout_solver(solver_name);
-  if (solver == nullptr) throw InputError("solver", "unknown layout solver " + quote(solver_name));
-  const Bytes align = to_bytes(alignment, "alignment");
-  if (align < 1) throw InputError("alignment", "must be at least 1");
-  std::optional<Bytes> limit;
-  if (capacity) limit = to_bytes(*capacity, "capacity");
-  const LayoutProblem problem = to_problem(buffers, align, limit);
+  const LayoutSolver& solver = solver_named(solver_name);
+  LayoutRequest request = aligned_buffers(buffers, alignment).request;
+  if (capacity) request.problem.capacity = to_bytes(*capacity, "capacity");
   const auto start = Clock::now();
   std::optional<Conflict> conflict;
   const auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {
@@ -82,13 +63,12 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
                               .with_threads(threads)
                               .with_seed(seed)
                               .with_cancellation(cancelled);
-    auto answer = solver->solve(problem, limits);
-    if (answer.status() == Status::kInfeasible)
-      conflict = explain_conflict({problem, {}, {}, {}}, limits);
+    auto answer = solve_request(request, solver, limits);
+    if (answer.status() == Status::kInfeasible) conflict = explain_conflict(request, limits);
     return answer;
   });
   if (solution.has_value()) {
-    const std::string error = layout_error(problem, solution.best());
+    const std::string error = request_error(request, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
   }
   BoundLayout result{.lower_bound_bytes = solution.bound(), .status = to_string(solution.status())};
@@ -99,6 +79,112 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
     result.height_bytes = solution.value();
   }
   return result;
+}
+
+struct BoundBankLayout {
+  std::optional<std::vector<std::string>> banks = {};
+  std::optional<std::vector<Bytes>> offsets = {};
+  std::optional<std::vector<Bytes>> heights_bytes = {};
+  std::optional<Bytes> cost = {};
+  Bytes cost_lower_bound = 0;
+  std::string status = {};
+  double seconds = 0;
+};
+
+// {name: size} or {name: (size, cost)}.
+std::vector<Bank> to_banks(const nb::dict& given) {
+  std::vector<Bank> banks;
+  for (const auto& [key, value] : given) {
+    Bank bank{.name = nb::cast<std::string>(nb::str(key)),
+              .cost_per_byte = static_cast<Bytes>(banks.size())};
+    const std::string where = "bank " + quote(bank.name);
+    nb::object size = nb::borrow(value);
+    if (nb::isinstance<nb::tuple>(value)) {
+      if (nb::len(value) != 2) throw InputError(where, "must be a size or (size, cost)");
+      size = value[0];
+      bank.cost_per_byte = to_bytes(value[1], where + ": cost");
+    }
+    bank.size = to_bytes(size, where + ": size");
+    banks.push_back(std::move(bank));
+  }
+  return banks;
+}
+
+BankSet set_of(const std::vector<std::string>& names, const std::vector<Bank>& banks,
+               std::size_t buffer) {
+  BankSet set = 0;
+  for (std::size_t k = 0; k < banks.size(); ++k)
+    if (names.empty() || std::find(names.begin(), names.end(), banks[k].name) != names.end())
+      set |= BankSet{1} << k;
+  for (const std::string& name : names)
+    if (std::none_of(banks.begin(), banks.end(), [&](const Bank& b) { return b.name == name; }))
+      throw InputError("buffer " + std::to_string(buffer), "there is no bank " + quote(name));
+  return set;
+}
+
+BankProblem to_bank_problem(nb::handle buffers, const nb::dict& banks, nb::handle alignment) {
+  Buffers read = aligned_buffers(buffers, alignment);
+  BankProblem problem{.request = std::move(read.request), .banks = to_banks(banks), .allowed = {}};
+  if (problem.banks.size() > BankProblem::kMaxBanks)
+    throw InputError("banks", "there are more than 64");
+  for (std::size_t i = 0; i < read.banks.size(); ++i)
+    problem.allowed.push_back(problem.banks.empty() ? 1 : set_of(read.banks[i], problem.banks, i));
+  if (const std::string fault = bank_fault(problem); !fault.empty())
+    throw InputError("banks", fault);
+  return problem;
+}
+
+BoundBankLayout run_bank_layout(nb::handle buffers, const nb::dict& banks, nb::handle alignment,
+                                const std::string& solver_name, double time_limit,
+                                std::optional<std::int64_t> step_limit) {
+  const LayoutSolver& solver = solver_named(solver_name);
+  const BankProblem problem = to_bank_problem(buffers, banks, alignment);
+  const auto start = Clock::now();
+  const auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {
+    return solve_banks(problem, solver,
+                       Limits::within_seconds(time_limit)
+                           .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
+                           .with_cancellation(cancelled));
+  });
+  BoundBankLayout result{.cost_lower_bound = solution.bound(),
+                         .status = to_string(solution.status())};
+  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  if (!solution.has_value()) return result;
+  const std::string error = bank_layout_error(problem, solution.best());
+  LOWTIDE_CHECK(error.empty(), error);
+  result.offsets = solution.best().offsets.raw();
+  result.heights_bytes = solution.best().heights;
+  result.cost = solution.value();
+  result.banks.emplace();
+  for (int k : solution.best().bank)
+    result.banks->push_back(problem.banks[static_cast<std::size_t>(k)].name);
+  return result;
+}
+
+void bind_banks(nb::module_& module) {
+  nb::class_<BoundBankLayout>(module, "BankLayout",
+                              "Banks and offsets for given lifetimes. Sizes in bytes.")
+      .def_ro("banks", &BoundBankLayout::banks,
+              "the name of each buffer's bank; None without an answer")
+      .def_ro("offsets", &BoundBankLayout::offsets, "each buffer's offset in its bank")
+      .def_ro("heights_bytes", &BoundBankLayout::heights_bytes, "what is used of each bank")
+      .def_ro("cost", &BoundBankLayout::cost)
+      .def_ro("cost_lower_bound", &BoundBankLayout::cost_lower_bound)
+      .def_ro("status", &BoundBankLayout::status,
+              "'optimal', 'feasible', 'infeasible' (proved) or 'unknown'")
+      .def_ro("seconds", &BoundBankLayout::seconds);
+  module.def(
+      "layout_banks", &run_bank_layout, "buffers"_a.none(), "banks"_a, nb::kw_only(),
+      "alignment"_a = 1, "solver"_a = "auto", "time_limit"_a = 60.0, "step_limit"_a = nb::none(),
+      nb::sig("def layout_banks(buffers: collections.abc.Iterable[collections.abc.Sequence[int]] | "
+              "collections.abc.Mapping[str, collections.abc.Sequence[object]], "
+              "banks: dict[str, int | tuple[int, int]], *, alignment: int = 1, solver: str = "
+              "'auto', time_limit: float = 60.0, step_limit: int | None = None) -> BankLayout"),
+      "Place buffers in several memories, {name: size} or {name: (size, cost per byte)}, at the "
+      "least cost.\n\n"
+      "Without costs the first bank is free, the second costs 1 a byte, and so on. `buffers` as "
+      "for "
+      "layout(); a column 'banks' lists the names each may live in.");
 }
 
 }  // namespace
@@ -125,17 +211,24 @@ void bind_layout(nb::module_& module) {
           "conflict_is_irreducible",
           [](const BoundLayout& layout) { return layout.conflict && layout.conflict->irreducible; },
           "whether any fewer of them fit");
+  bind_banks(module);
   module.def(
-      "layout", &run_layout, "buffers"_a, nb::kw_only(), "capacity"_a = nb::none(),
+      "layout", &run_layout, "buffers"_a.none(), nb::kw_only(), "capacity"_a = nb::none(),
       "alignment"_a = 1, "solver"_a = "auto", "time_limit"_a = 60.0, "threads"_a = 1, "seed"_a = 0,
       "step_limit"_a = nb::none(),
-      nb::sig("def layout(buffers: collections.abc.Iterable[collections.abc.Sequence[int]], *, "
+      nb::sig("def layout(buffers: collections.abc.Iterable[collections.abc.Sequence[int]] | "
+              "collections.abc.Mapping[str, collections.abc.Sequence[object]], *, "
               "capacity: int | None = None, "
               "alignment: int = "
               "1, solver: str = 'auto', time_limit: float = 60.0, threads: int = 1, seed: int = 0, "
               "step_limit: int | None = None) -> Layout"),
-      "Place buffers (lower, upper, size), alive in the steps [lower, upper), in an arena of least "
-      "height.\n\n"
+      "Place buffers, alive in the steps [lower, upper), in an arena of least height.\n\n"
+      "`buffers`: rows (lower, upper, size[, alignment]), an array of shape (n, 3) or (n, 4), or "
+      "columns by name (a dict, a data frame, a structured array): lower, upper, size and, where "
+      "wanted, alignment, offset (fixed), hint, gaps (lists of (lower, upper[, window_lower, "
+      "window_upper])), alias and adjacent (equal names tie buffers to each other). None in a "
+      "column "
+      "means: not for this buffer.\n\n"
       "With a capacity: a layout of at most that height, or the proof that there is none.");
 }
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from lowtide._core import VERSION as __version__
 from lowtide._core import (
+    BankLayout,
     Graph,
     GraphBuilder,
     Layout,
@@ -26,6 +27,7 @@ from lowtide._core import (
     Plan,
     Tensor,
     layout,
+    layout_banks,
     load_graph,
     load_plan,
     plan,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from lowtide import notebook, snapshot, torch
 
 __all__ = [
+    "BankLayout",
     "Graph",
     "GraphBuilder",
     "Layout",
@@ -50,6 +53,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "layout",
+    "layout_banks",
     "load",
     "load_graph",
     "load_plan",

@@ -27,6 +27,12 @@ def test_train_gpt():
     assert "losses of all 6 steps: the same in every bit" in text
 
 
+def test_place_buffers():
+    text = output_of(str(EXAMPLES / "place_buffers.py"))
+    assert "infeasible because of [0, 1] in step 2" in text
+    assert "cost 2000 optimal" in text
+
+
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="no torch.distributed")
 def test_train_resnet_ddp():
     example = str(EXAMPLES / "train_resnet_ddp.py")

@@ -1,0 +1,144 @@
+"""lowtide.layout and layout_banks: rows, arrays, columns; gaps, ties and banks; errors name the buffer."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lowtide
+
+ROWS = [(0, 2, 4), (1, 3, 4), (2, 4, 4)]
+
+
+def columns(rows=ROWS, **more):
+    lower, upper, size = zip(*rows, strict=True)
+    return {"lower": lower, "upper": upper, "size": size, **more}
+
+
+def test_every_form_of_the_same_buffers():
+    numpy = pytest.importorskip("numpy")
+    array = numpy.array(ROWS)
+    structured = numpy.array(ROWS, dtype=[("lower", "i4"), ("upper", "i8"), ("size", "u4")])
+    forms = [
+        ROWS,
+        iter(ROWS),
+        [[*row, 1] for row in ROWS],
+        array,
+        array.astype("int32"),
+        array[:, ::-1][:, ::-1],
+        numpy.asfortranarray(array),
+        structured,
+        columns(),
+        {name: numpy.array(values) for name, values in columns().items()},
+        {"lower": array[:, 0], "upper": array[:, 1], "size": array[:, 2]},
+    ]
+    for form in forms:
+        layout = lowtide.layout(form)
+        assert layout.offsets == [0, 4, 0]
+        assert layout.status == "optimal"
+    assert lowtide.layout([]).offsets == []
+    assert lowtide.layout(numpy.zeros((0, 3), dtype="int64")).height_bytes == 0
+
+
+def test_alignment_of_rows_and_columns():
+    assert lowtide.layout([(0, 2, 3), (0, 2, 3, 8), (0, 2, 1, 1)], alignment=4).height_bytes == 7
+    layout = lowtide.layout(columns(alignment=[1, 16, 1], offset=[3, None, None]))
+    assert layout.offsets[0] == 3
+    assert layout.offsets[1] % 16 == 0
+
+
+def test_gaps_ties_and_hints():
+    gaps = lowtide.layout(columns([(0, 10, 2), (5, 15, 2)], gaps=[[(1, 9)], [(6, 14)]]))
+    assert gaps.height_bytes == 2
+    windows = lowtide.layout(columns([(0, 10, 2), (0, 10, 2)], gaps=[[(0, 5, 0, 1)], [(5, 10, 1, 2)]]))
+    assert windows.height_bytes == windows.lower_bound_bytes == 3
+    tied = lowtide.layout(columns([(0, 4, 3)] * 4, alias=["a", None, "a", None], adjacent=[None, 7, None, 7]))
+    assert tied.offsets[0] == tied.offsets[2]
+    assert tied.offsets[3] == tied.offsets[1] + 3
+    assert tied.height_bytes == 9
+    assert lowtide.layout(columns([(0, 4, 3)] * 2, hint=[3, 0])).offsets == [3, 0]
+    impossible = lowtide.layout(columns([(0, 10, 2), (5, 15, 2)], gaps=[[(1, 6)], None]), capacity=3)
+    assert impossible.status == "infeasible"
+    assert impossible.conflict == [0, 1]
+
+
+def test_bad_buffers_are_named():
+    numpy = pytest.importorskip("numpy")
+    good = (0, 2, 4)
+    for bad in (
+        (0, 1),
+        (0, 1, 2, 3, 4),
+        (2, 1, 4),
+        (0, 1, -4),
+        (0, 1, 1.5),
+        (0, 1, 2**63),
+        (0, 1, 4, 0),
+        7,
+        "abc",
+    ):
+        with pytest.raises(ValueError, match="buffer 1"):
+            lowtide.layout([good, bad])
+    with pytest.raises(ValueError, match="buffer 1: size is negative"):
+        lowtide.layout(numpy.array([good, (0, 1, -4)]))
+    for bad in (7, None, numpy.zeros((2, 5), dtype="int64"), numpy.zeros((2, 3))):
+        with pytest.raises(ValueError, match="buffer"):
+            lowtide.layout(bad)
+    with pytest.raises(ValueError, match="no column 'size'"):
+        lowtide.layout({"lower": [0], "upper": [1]})
+    with pytest.raises(ValueError, match="column 'size' has 1 entries"):
+        lowtide.layout({"lower": [0, 1], "upper": [1, 2], "size": [1]})
+    with pytest.raises(ValueError, match="buffer 0: gaps must be"):
+        lowtide.layout(columns(gaps=[[(1, 2, 3)], None, None]))
+    with pytest.raises(ValueError, match="buffer 2: gaps overlap"):
+        lowtide.layout(columns([(0, 9, 1)] * 3, gaps=[None, None, [(1, 4), (2, 5)]]))
+    with pytest.raises(ValueError, match="buffer 1: size: must be a whole number"):
+        lowtide.layout(columns() | {"size": [1, None, 2]})
+
+
+def test_banks():
+    buffers = columns([(0, 4, 3000), (2, 6, 2000), (4, 9, 3000)], banks=[None, ["SRAM", "PSRAM"], ["SRAM"]])
+    layout = lowtide.layout_banks(buffers, {"SRAM": 4096, "PSRAM": 1 << 20})
+    assert layout.status == "optimal"
+    assert layout.banks == ["SRAM", "PSRAM", "SRAM"]
+    assert layout.cost == layout.cost_lower_bound == 2000
+    assert lowtide.layout_banks(buffers, {"SRAM": 4096, "PSRAM": (1 << 20, 5)}).cost == 10000
+    assert lowtide.layout_banks(buffers, {"SRAM": 2048, "PSRAM": 1 << 20}).status == "infeasible"
+    with pytest.raises(ValueError, match="buffer 1: there is no bank 'PSRAM'"):
+        lowtide.layout_banks(buffers, {"SRAM": 4096})
+    with pytest.raises(ValueError, match="there is no bank"):
+        lowtide.layout_banks(ROWS, {})
+    with pytest.raises(ValueError, match="bank 'SRAM'"):
+        lowtide.layout_banks(ROWS, {"SRAM": -1})
+
+
+@st.composite
+def gapped(draw):
+    rows, gaps = [], []
+    for _ in range(draw(st.integers(1, 7))):
+        lower = draw(st.integers(-5, 10))
+        rows.append((lower, lower + draw(st.integers(0, 8)), draw(st.integers(0, 20))))
+        start = lower + draw(st.integers(0, 4))
+        gaps.append([(start, start + draw(st.integers(0, 3)))] if draw(st.booleans()) else None)
+    return rows, gaps
+
+
+def holds(row, gaps, step):
+    return row[0] <= step < row[1] and row[2] > 0 and not any(a <= step < b for a, b in gaps or [])
+
+
+@settings(max_examples=150, deadline=None)
+@given(problem=gapped())
+def test_nothing_is_held_twice(problem):
+    rows, gaps = problem
+    layout = lowtide.layout(columns(rows, gaps=gaps))
+    assert layout.status == "optimal"
+    loads = [0]
+    for step in range(-5, 20):
+        live = [i for i, row in enumerate(rows) if holds(row, gaps[i], step)]
+        taken = sorted((layout.offsets[i], layout.offsets[i] + rows[i][2]) for i in live)
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(taken))
+        loads.append(sum(rows[i][2] for i in live))
+    assert layout.height_bytes >= max(loads)
