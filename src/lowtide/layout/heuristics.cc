@@ -70,10 +70,9 @@ Layout best_skyline(const LayoutProblem& problem, const Limits& limits) {
   for (const Keys& keys : skyline_orders()) {
     if (meter.stopped()) break;
     Layout layout;
-    if (!skyline_layout(problem, sections, sorted_buffers(problem, sections, keys), &meter,
-                        &layout))
-      break;
-    if (layout.height < best.height) best = std::move(layout);
+    if (skyline_layout(problem, sections, sorted_buffers(problem, sections, keys), best.height,
+                       &meter, &layout))
+      best = std::move(layout);
     if (is_good_enough(problem, best)) break;
   }
   return best;

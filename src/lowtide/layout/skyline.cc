@@ -3,89 +3,117 @@
 #include <algorithm>
 #include <functional>
 #include <queue>
-#include <tuple>
+
+#include "lowtide/layout/nested.h"
 
 namespace lowtide {
 namespace {
 
-// Heights per section: maximum over a range, assignment to a range; O(log n) each.
-class HeightTree {
+struct Plateau {
+  SectionRange sections;
+  Bytes height;
+};
+
+// A height per section, as plateaus.
+class Skyline {
  public:
-  explicit HeightTree(int count) {
-    while (leaves_ < count) leaves_ *= 2;
-    highest_.assign(static_cast<std::size_t>(2 * leaves_), 0);
-    assigned_.assign(static_cast<std::size_t>(2 * leaves_), kNothing);
+  explicit Skyline(int num_sections)
+      : height_(static_cast<std::size_t>(num_sections), kInside),
+        other_end_(static_cast<std::size_t>(num_sections)) {
+    add({{0, num_sections - 1}, 0});
   }
 
-  Bytes highest(SectionRange range) const { return highest(1, 0, leaves_ - 1, range); }
-  void assign(SectionRange range, Bytes height) { assign(1, 0, leaves_ - 1, range, height); }
+  Plateau lowest() {
+    while (!is_plateau(lowest_.top())) lowest_.pop();
+    const auto [height, first] = lowest_.top();
+    return {{first, other_end_[at(first)]}, height};
+  }
+
+  // Of the neighbours of a plateau; kMaxBytes if it is all there is.
+  Bytes lower_neighbour(const Plateau& plateau) const {
+    const auto [first, last] = plateau.sections;
+    const Bytes left = first == 0 ? kMaxBytes : height_[at(other_end_[at(first - 1)])];
+    const Bytes right = is_last(last) ? kMaxBytes : height_[at(last + 1)];
+    return std::min(left, right);
+  }
+
+  // Raises `sections`, within a plateau, to `height`.
+  void raise(const Plateau& plateau, SectionRange sections, Bytes height) {
+    const auto [first, last] = plateau.sections;
+    if (first < sections.first) add({{first, sections.first - 1}, plateau.height});
+    if (sections.last < last) add({{sections.last + 1, last}, plateau.height});
+    if (sections.first > 0) {
+      const int left = other_end_[at(sections.first - 1)];
+      if (height_[at(left)] == height) sections.first = absorb(sections.first, left);
+    }
+    if (!is_last(sections.last) && height_[at(sections.last + 1)] == height) {
+      const int right = sections.last + 1;
+      sections.last = other_end_[at(right)];
+      height_[at(right)] = kInside;
+    }
+    add({sections, height});
+  }
 
  private:
-  static constexpr Bytes kNothing = -1;
+  static constexpr Bytes kInside = -1;
+  using Entry = std::pair<Bytes, int>;  // height, first section
 
-  Bytes highest(int node, int first, int last, SectionRange range) const {
-    const auto n = static_cast<std::size_t>(node);
-    if (range.last < first || last < range.first) return 0;
-    if (assigned_[n] != kNothing) return assigned_[n];
-    if (range.first <= first && last <= range.last) return highest_[n];
-    const int middle = (first + last) / 2;
-    return std::max(highest(2 * node, first, middle, range),
-                    highest(2 * node + 1, middle + 1, last, range));
+  static std::size_t at(int section) { return static_cast<std::size_t>(section); }
+  bool is_last(int section) const { return at(section) + 1 == height_.size(); }
+  bool is_plateau(const Entry& entry) const { return height_[at(entry.second)] == entry.first; }
+
+  int absorb(int first, int left) {
+    height_[at(first)] = kInside;
+    return left;
   }
 
-  void assign(int node, int first, int last, SectionRange range, Bytes height) {
-    const auto n = static_cast<std::size_t>(node);
-    if (range.last < first || last < range.first) return;
-    if (range.first <= first && last <= range.last) {
-      highest_[n] = assigned_[n] = height;
-      return;
-    }
-    if (assigned_[n] != kNothing) {
-      for (std::size_t child : {2 * n, 2 * n + 1})
-        highest_[child] = assigned_[child] = assigned_[n];
-      assigned_[n] = kNothing;
-    }
-    const int middle = (first + last) / 2;
-    assign(2 * node, first, middle, range, height);
-    assign(2 * node + 1, middle + 1, last, range, height);
-    highest_[n] = std::max(highest_[2 * n], highest_[2 * n + 1]);
+  void add(const Plateau& plateau) {
+    const auto [first, last] = plateau.sections;
+    height_[at(first)] = plateau.height;
+    other_end_[at(first)] = last;
+    other_end_[at(last)] = first;
+    lowest_.emplace(plateau.height, first);
   }
 
-  int leaves_ = 1;
-  std::vector<Bytes> highest_;
-  std::vector<Bytes> assigned_;  // the whole subtree has this height; kNothing if mixed
+  std::vector<Bytes> height_;   // at the first section of a plateau; kInside at the others
+  std::vector<int> other_end_;  // at the first and the last
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> lowest_;
 };
+
+Nested ranked(const Sections& sections, const std::vector<BufferId>& order) {
+  std::vector<SectionRange> ranges;
+  ranges.reserve(order.size());
+  for (BufferId b : order) ranges.push_back(sections.of[b]);
+  return Nested(ranges);
+}
 
 }  // namespace
 
 bool skyline_layout(const LayoutProblem& problem, const Sections& sections,
-                    const std::vector<BufferId>& order, Meter* meter, Layout* layout) {
-  using Entry = std::tuple<Bytes, std::size_t>;  // lowest offset, place in the order
-  std::vector<Entry> entries;
-  entries.reserve(order.size());
+                    const std::vector<BufferId>& order, Bytes below, Meter* meter, Layout* layout) {
   layout->offsets.assign(problem.buffers.size(), 0);
   layout->height = 0;
-  for (std::size_t i = 0; i < order.size(); ++i)
-    if (!sections.of[order[i]].empty()) entries.emplace_back(0, i);
-  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> lowest(std::greater<>(),
-                                                                        std::move(entries));
-  HeightTree heights(sections.count);
-  while (!lowest.empty()) {
+  if (sections.count == 0) return true;
+  Nested unplaced = ranked(sections, order);
+  Skyline skyline(sections.count);
+  while (true) {
     if (meter->spend()) return false;
-    const auto [claimed, place] = lowest.top();
-    lowest.pop();
-    const BufferId b = order[place];
-    const Buffer& buffer = problem.buffers[b];
-    const Bytes offset = align_up(heights.highest(sections.of[b]), buffer.alignment);
-    if (offset > claimed) {
-      lowest.emplace(offset, place);
+    const Plateau lowest = skyline.lowest();
+    const int rank = unplaced.least_within(lowest.sections);
+    if (rank == Nested::kNone) {
+      const Bytes height = skyline.lower_neighbour(lowest);
+      if (height == kMaxBytes) return true;
+      skyline.raise(lowest, lowest.sections, height);
       continue;
     }
-    layout->offsets[b] = offset;
-    layout->height = std::max(layout->height, offset + buffer.size);
-    heights.assign(sections.of[b], offset + buffer.size);
+    const BufferId b = order[static_cast<std::size_t>(rank)];
+    unplaced.take_out(rank);
+    layout->offsets[b] = align_up(lowest.height, problem.buffers[b].alignment);
+    const Bytes top = layout->offsets[b] + problem.buffers[b].size;
+    if (top >= below) return false;
+    layout->height = std::max(layout->height, top);
+    skyline.raise(lowest, sections.of[b], top);
   }
-  return true;
 }
 
 }  // namespace lowtide
