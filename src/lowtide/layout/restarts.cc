@@ -44,7 +44,9 @@ Answer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes, M
     run_at(0);
     for (std::thread& helper : helpers) helper.join();
     for (Run& run : runs) {
+      const bool is_over = run.used >= meter->steps_left();  // alone it would have been stopped
       meter->spend(run.used + 1);
+      if (is_over) return {};
       if (run.answer.outcome != Outcome::kStopped) return std::move(run.answer);
     }
   }
