@@ -155,6 +155,64 @@ TEST(LayoutSolvers, AreDeterministic) {
   }
 }
 
+LayoutProblem mixed_problem(std::uint64_t seed, std::size_t count, Step time) {
+  std::mt19937_64 random(seed);
+  LayoutProblem problem;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Step lower = static_cast<Step>(random() % static_cast<unsigned>(time));
+    problem.buffers.push_back({.lifetime = {lower, lower + 1 + static_cast<Step>(random() % 20)},
+                               .size = 1 + static_cast<Bytes>(random() % 1000)});
+  }
+  return problem;
+}
+
+// Nothing that a simple heuristic finds is lost, however little the search may do.
+TEST(LayoutSolvers, PortfolioIsNeverWorseThanASimpleOne) {
+  for (std::uint64_t seed = 0; seed < testing::cases(40, 2'000); ++seed) {
+    const LayoutProblem problem = mixed_problem(seed, 30 + seed % 100, 40);
+    const Limits limits = Limits::within_steps(3'000);
+    const Bytes height = find_layout_solver("auto")->solve(problem, limits).value();
+    for (const char* name : {"first_fit", "best_fit", "greedy_by_size", "greedy_by_area",
+                             "greedy_by_breadth", "longest_first", "skyline", "best"})
+      EXPECT_LE(height, find_layout_solver(name)->solve(problem, limits).value())
+          << seed << ' ' << name;
+  }
+}
+
+// The steps after which `exact` has what it has after a thousand times as many as buffers.
+std::int64_t steps_to_best(const LayoutProblem& problem) {
+  const auto height = [&](std::int64_t steps) {
+    return find_layout_solver("exact")->solve(problem, Limits::within_steps(steps)).value();
+  };
+  std::int64_t low = 0, high = 1000 * static_cast<std::int64_t>(problem.buffers.size());
+  const Bytes best = height(high);
+  while (high - low > 1) {
+    const std::int64_t middle = (low + high) / 2;
+    (height(middle) == best ? high : low) = middle;
+  }
+  return high;
+}
+
+// Under a step budget the number of threads changes nothing, least of all where a budget ends just
+// before or after a run finds something that others run side by side with it.
+TEST(LayoutSolvers, AnswerTheSameOnAnyNumberOfThreads) {
+  const LayoutSolver& exact = *find_layout_solver("exact");
+  for (std::uint64_t seed = 0; seed < testing::cases(20, 300); ++seed) {
+    const LayoutProblem problem = seed % 4 == 0 ? testing::planted(seed, 150, {0, 200}, 1'000'000)
+                                                : mixed_problem(seed, 40 + seed, 30);
+    const std::int64_t last = steps_to_best(problem);
+    for (const std::int64_t less : {-100, -1, 0, 1, 5, 30, 100, 300}) {
+      const Limits limits = Limits::within_steps(std::max<std::int64_t>(1, last - less));
+      const auto one = exact.solve(problem, limits.with_threads(1));
+      for (const int threads : {2, 4}) {
+        const auto many = exact.solve(problem, limits.with_threads(threads));
+        EXPECT_EQ(one.best().offsets, many.best().offsets) << seed << ' ' << less << ' ' << threads;
+        EXPECT_EQ(one.bound(), many.bound()) << seed << ' ' << less << ' ' << threads;
+      }
+    }
+  }
+}
+
 // One corruption per kind of error.
 TEST(LayoutCheck, CatchesEveryKind) {
   LayoutProblem problem;

@@ -11,16 +11,12 @@ namespace {
 
 using Keys = std::vector<BufferKey>;
 
-bool has_fixed_offsets(const LayoutProblem& problem) {
-  return std::any_of(problem.buffers.begin(), problem.buffers.end(),
-                     [](const Buffer& buffer) { return buffer.fixed_offset.has_value(); });
-}
-
 const std::vector<Keys>& skyline_orders() {
   using enum BufferKey;
   static const std::vector<Keys> orders = {
-      {kLifetime, kSize, kArea}, {kLifetime, kArea, kSize},    {kArea, kLifetime, kSize},
-      {kSize, kLifetime, kArea}, {kBreadth, kLifetime, kSize}, {kStart, kSize, kLifetime},
+      {kLifetime, kSize, kArea},    {kLifetime, kArea, kSize},    {kArea, kLifetime, kSize},
+      {kSize, kLifetime, kArea},    {kBreadth, kLifetime, kSize}, {kStart, kSize, kLifetime},
+      {kBreadth, kArea, kLifetime}, {kBreadth, kSize, kLifetime},
   };
   return orders;
 }
@@ -39,6 +35,11 @@ struct FitOrder {
 };
 
 }  // namespace
+
+bool has_fixed_offsets(const LayoutProblem& problem) {
+  return std::any_of(problem.buffers.begin(), problem.buffers.end(),
+                     [](const Buffer& buffer) { return buffer.fixed_offset.has_value(); });
+}
 
 Layout stacked(const LayoutProblem& problem) {
   Layout layout;

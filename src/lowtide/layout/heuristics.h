@@ -10,6 +10,8 @@
 
 namespace lowtide {
 
+bool has_fixed_offsets(const LayoutProblem& problem);
+
 // Every buffer on top of the ones before it: what is left when even one pass is too long.
 Layout stacked(const LayoutProblem& problem);
 

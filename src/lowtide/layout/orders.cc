@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "lowtide/layout/range_maximum.h"
+
 namespace lowtide {
-namespace {
 
 std::vector<Bytes> live_bytes(const LayoutProblem& problem, const Sections& sections) {
   std::vector<Bytes> live(static_cast<std::size_t>(sections.count) + 1, 0);
@@ -14,41 +15,15 @@ std::vector<Bytes> live_bytes(const LayoutProblem& problem, const Sections& sect
     live[static_cast<std::size_t>(sections.of[b].last) + 1] -= problem.buffers[b].size;
   }
   for (std::size_t i = 1; i < live.size(); ++i) live[i] += live[i - 1];
+  live.pop_back();
   return live;
 }
-
-// Range maxima of a fixed array in O(1) each, by doubling (a sparse table).
-class RangeMaximum {
- public:
-  explicit RangeMaximum(std::vector<Bytes> values) {
-    levels_.push_back(std::move(values));
-    for (std::size_t width = 1; 2 * width <= levels_[0].size(); width *= 2) {
-      const auto& below = levels_.back();
-      std::vector<Bytes> level(below.size() - width);
-      for (std::size_t i = 0; i < level.size(); ++i)
-        level[i] = std::max(below[i], below[i + width]);
-      levels_.push_back(std::move(level));
-    }
-  }
-  Bytes over(SectionRange range) const {
-    if (range.empty()) return 0;
-    std::size_t level = 0;
-    while ((std::size_t{2} << level) <= static_cast<std::size_t>(range.size())) ++level;
-    const auto first = static_cast<std::size_t>(range.first);
-    const auto second = static_cast<std::size_t>(range.last) + 1 - (std::size_t{1} << level);
-    return std::max(levels_[level][first], levels_[level][second]);
-  }
-
- private:
-  std::vector<std::vector<Bytes>> levels_;
-};
-
-}  // namespace
 
 std::vector<BufferId> sorted_buffers(const LayoutProblem& problem, const Sections& sections,
                                      const std::vector<BufferKey>& keys) {
   const bool by_breadth = std::find(keys.begin(), keys.end(), BufferKey::kBreadth) != keys.end();
-  const RangeMaximum busiest(by_breadth ? live_bytes(problem, sections) : std::vector<Bytes>{});
+  const RangeMaximum<Bytes> busiest(by_breadth ? live_bytes(problem, sections)
+                                               : std::vector<Bytes>{});
   const auto key_of = [&](BufferId b, BufferKey key) -> double {
     const Buffer& buffer = problem.buffers[b];
     const auto steps_lived = static_cast<double>(buffer.lifetime.length());

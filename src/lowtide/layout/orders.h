@@ -16,6 +16,9 @@ enum class BufferKey {
   kBreadth,   // bytes live at the busiest section of the buffer's lifetime
 };
 
+// By section.
+std::vector<Bytes> live_bytes(const LayoutProblem& problem, const Sections& sections);
+
 // Sorted by the keys in turn, ties by id. O(n log n).
 std::vector<BufferId> sorted_buffers(const LayoutProblem& problem, const Sections& sections,
                                      const std::vector<BufferKey>& keys);

@@ -5,6 +5,7 @@
 #include "lowtide/layout/exact.h"
 #include "lowtide/layout/heuristics.h"
 #include "lowtide/layout/ilp.h"
+#include "lowtide/layout/learning_dive.h"
 #include "lowtide/layout/pyramid.h"
 #include "lowtide/model/layout_check.h"
 
@@ -52,8 +53,16 @@ Solution<Layout> ilp(const LayoutProblem& problem, const Limits& limits) {
   return ilp_layout(problem, improved_by_fits(problem, std::move(layout), limits), limits);
 }
 
-// Heuristics end most instances; then the search, as long as there is time. One dive that searches
-// a little comes before the slower heuristics: it is usually better than all of them.
+// Where there are too many buffers for a search, half of the time is for more dives.
+Layout improved_by_dives(const LayoutProblem& problem, Layout layout, const Limits& limits) {
+  constexpr int kRounds = 200;
+  const Bytes wanted = std::max(lower_bound(problem), problem.capacity.value_or(0));
+  return improved_by_dives(problem, std::move(layout), wanted, kRounds,
+                           limits.with_seconds(limits.seconds_left() / 2));
+}
+
+// Heuristics end most instances; then the search, as long as there is time. One that searches a
+// little comes before the slower heuristics: it is usually better than all of them.
 Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
   constexpr int kShortRounds = 2;
   Layout layout = best_skyline(problem, limits);
@@ -68,6 +77,8 @@ Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
       return solution;
     bound = solution.bound();
     if (solution.has_value()) layout = solution.best();
+  } else {
+    layout = improved_by_dives(problem, std::move(layout), limits);
   }
   layout = improved_by_fits(problem, std::move(layout), limits);
   auto solution = may_search
