@@ -76,7 +76,7 @@ $(VENV)/bin/python: .system-packages
 
 # HiGHS for build/test, the version of pyproject.toml; the package brings its own.
 $(VENV)/.highs: $(VENV)/bin/python pyproject.toml
-	$(BIN)/pip install --quiet "$$(sed -n 's/.*"\(highsbox==[^"]*\)".*/\1/p' pyproject.toml)"
+	$(BIN)/pip install --quiet "$$(sed -n 's/^requires = .*"\(highsbox==[^"]*\)".*/\1/p' pyproject.toml)"
 	@touch $@
 
 $(VENV)/.built: $(VENV)/bin/python $(SOURCES)

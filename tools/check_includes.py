@@ -21,7 +21,7 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "layout": {"model", "mip"},
     "joint": {"graph", "analysis", "model", "mip", "order", "layout"},
     "verify": {"graph"},
-    "planner": {"graph", "analysis", "model", "order", "layout", "joint", "rewrite", "verify"},
+    "planner": {"graph", "analysis", "model", "mip", "order", "layout", "joint", "rewrite", "verify"},
     "report": {"graph", "model", "analysis", "io", "planner", "order", "verify"},
     "cli": {"*"},
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "lowtide/mip/highs.h"
+#include "lowtide/mip/lp_text.h"
 
 namespace lowtide::mip {
 namespace {
@@ -16,6 +17,37 @@ Model knapsack() {
   model.add(Row{.name = "first", .terms = {{x, 2}, {y, 3}, {z, 1}}, .upper = 5});
   model.add(Row{.name = "second", .terms = {{x, 4}, {y, 1}, {z, 2}}, .upper = 5});
   return model;
+}
+
+// Every kind of row, bound and name that the format has a way of its own for.
+TEST(LpText, IsWhatAPersonWouldWrite) {
+  Model model;
+  const Column peak = model.add(Variable{.name = "peak", .integral = true, .objective = 1});
+  const Column x = model.add(Variable{.name = "conv 1.x", .upper = 1, .integral = true});
+  const Column y = model.add(Variable{.name = "conv_1_x", .upper = 1});
+  const Column z = model.add(Variable{.name = "2", .lower = -kInfinity, .upper = 5});
+  const Column one = model.add(Variable{.name = "one", .lower = 1, .upper = 1});
+  model.add(Row{.name = "once", .terms = {{x, 1}, {y, 1}}, .lower = 1, .upper = 1});
+  model.add(Row{.name = "peak", .terms = {{x, 4096}, {y, 0.5}, {peak, -1}}, .upper = 0});
+  model.add(Row{.name = "both", .terms = {{z, 2}, {one, 1}}, .lower = -3, .upper = 8});
+  EXPECT_EQ(lp_text(model, "tiny"), R"(\ tiny
+Minimize
+ objective: peak
+Subject To
+ once: conv_1_x + conv_1_x_2 = 1
+ peak: 4096 conv_1_x + 0.5 conv_1_x_2 - peak <= 0
+ both: 2 x2 + one <= 8
+ both_2: 2 x2 + one >= -3
+Bounds
+ 0 <= conv_1_x_2 <= 1
+ -inf <= x2 <= 5
+ one = 1
+General
+ peak
+Binary
+ conv_1_x
+End
+)");
 }
 
 class Highs : public ::testing::Test {
@@ -88,7 +120,7 @@ TEST_F(Highs, TellsItsProgressInBytes) {
   Heard heard;
   Model model = market_split(30);
   model.objective_bytes = 1000;
-  const Limits limits = Limits::within_steps(2'000'000).with_progress(&heard);
+  const Limits limits = Limits::within_steps(200'000).with_progress(&heard);
   const Answer answer = solve(model, limits);
   ASSERT_FALSE(answer.values.empty());
   ASSERT_FALSE(heard.values.empty());

@@ -34,6 +34,7 @@ bool is_legal(const OrderProblem& problem, const Schedule& schedule) {
 // What every solver owes, and what an exact one owes on a problem this small.
 void check_solver(const OrderSolver& solver, const OrderProblem& problem, Bytes optimum,
                   const std::string& label) {
+  if (solver.needs_highs) return;  // too slow for so many graphs: ilp_test.cc
   const auto solution = solver.solve(problem, Limits::within_steps(kSteps));
   ASSERT_TRUE(solution.has_value()) << label << ' ' << solver.name;
   ASSERT_TRUE(is_legal(problem, solution.best())) << label << ' ' << solver.name;

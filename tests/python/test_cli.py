@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 
 import pytest
 
@@ -226,3 +228,41 @@ def test_layout_time_out_is_undecided(cli, tmp_path):
     buffers.write_text("\n".join(rows) + "\n")
     bound = json.loads(cli("layout", buffers, "--json", "--step-limit", 0).stdout)["lower_bound_bytes"]
     assert cli("layout", buffers, "--capacity", bound, "--step-limit", 0).returncode == 4
+
+
+def solve_lp(path) -> float:
+    """The optimum that HiGHS's own command line finds in an LP file."""
+    highsbox = pytest.importorskip("highsbox")
+    environment = os.environ | {"LD_LIBRARY_PATH": highsbox.highs_lib_dir()}
+    solution = path.with_suffix(".sol")
+    subprocess.run(
+        [highsbox.highs_bin_path(), "--solution_file", solution, path],
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    return float(re.search(r"^Objective (\S+)$", solution.read_text(), re.MULTILINE)[1])
+
+
+def test_export_lp_is_the_program_of_the_graph(cli, graph_file, tmp_path):
+    lp_file = tmp_path / "order.lp"
+    assert cli("export-lp", graph_file, "-o", lp_file).returncode == 0
+    text = lp_file.read_text()
+    assert cli("export-lp", graph_file).stdout == text
+    assert "generate_left_" in text and "preserve_left_large_at_" in text and "peak_at_0" in text
+    unit = int(re.search(r"sizes in (\d+) bytes", text)[1])
+    plan = json.loads(cli("plan", graph_file, "--json").stdout)
+    assert plan["order_status"] == "optimal"
+    assert round(solve_lp(lp_file)) * unit == plan["peak_bytes"]
+    assert_one_line_error(cli("export-lp", graph_file, "--program", "dance"), "program", "order")
+    assert_one_line_error(cli("export-lp", graph_file, "-o", tmp_path / "no" / "x.lp"), "x.lp")
+
+
+def test_highs_log_goes_where_it_is_asked_to(cli, graph_file, tmp_path):
+    log = tmp_path / "highs.log"
+    environment = os.environ | {"LOWTIDE_HIGHS_LOG": str(log)}
+    result = cli("plan", graph_file, "--order", "ilp_shared", env=environment)
+    if "without HiGHS" in result.stderr:
+        pytest.skip("built without HiGHS")
+    assert result.returncode == 0 and "HiGHS" not in result.stdout + result.stderr
+    assert "Running HiGHS" in log.read_text()

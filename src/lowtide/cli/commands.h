@@ -15,5 +15,6 @@ void add_report_command(CLI::App& app, int* exit_code);
 void add_check_command(CLI::App& app, int* exit_code);
 void add_diff_command(CLI::App& app, int* exit_code);
 void add_solvers_command(CLI::App& app, int* exit_code);
+void add_export_lp_command(CLI::App& app, int* exit_code);
 
 }  // namespace lowtide::cli

@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   add_check_command(app, &exit_code);
   add_diff_command(app, &exit_code);
   add_solvers_command(app, &exit_code);
+  add_export_lp_command(app, &exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

@@ -117,8 +117,17 @@ bool is_mip(const Model& model) {
                      [](const Variable& variable) { return variable.integral; });
 }
 
+// Simplex iterations; and reading the model, so that no solve is free.
+std::int64_t steps_of(void* highs, const Model& model) {
+  HighsInt iterations = 0;
+  Highs_getIntInfoValue(highs, "simplex_iteration_count", &iterations);
+  return kStepsPerIteration * std::max<HighsInt>(iterations, 0) +
+         static_cast<std::int64_t>(model.rows.size() + model.variables.size());
+}
+
 Answer answer_of(void* highs, const Model& model) {
   Answer answer;
+  answer.steps = steps_of(highs, model);
   const HighsInt status = Highs_getModelStatus(highs);
   if (status == kHighsModelStatusInfeasible) {
     answer.outcome = Outcome::kInfeasible;

@@ -14,7 +14,7 @@ namespace lowtide::mip {
 bool is_available();
 
 // What a simplex iteration counts for in a budget of steps.
-inline constexpr std::int64_t kStepsPerIteration = 1000;
+inline constexpr std::int64_t kStepsPerIteration = 100;
 
 // `start`, if not empty, is a feasible point to begin from. A time-out gives what was found with
 // its bound, never kInfeasible. Requires is_available().

@@ -2,6 +2,7 @@
 // variables under linear rows. Knows no solver; mip/highs.h solves it.
 #pragma once
 
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <utility>
@@ -49,6 +50,7 @@ struct Answer {
   std::vector<double> values;  // by column; empty without an answer
   double objective = 0;
   double bound = -kInfinity;  // no solution is below it
+  std::int64_t steps = 0;     // what it counts for in a budget of steps
 };
 
 }  // namespace lowtide::mip

@@ -50,4 +50,7 @@ struct OrderProblem {
 // its workspace.
 Bytes own_bytes(const OrderProblem& problem, NodeId v);
 
+// The common divisor of all sizes; every peak is a multiple of it. At least 1.
+Bytes unit_of(const OrderProblem& problem);
+
 }  // namespace lowtide

@@ -1,7 +1,6 @@
 #include "lowtide/order/exact.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "lowtide/analysis/lower_bounds.h"
@@ -27,14 +26,6 @@ constexpr std::int64_t kFollowTries = 100;
 constexpr std::int64_t kFollowNodes = 3'000'000;  // in all tries together
 constexpr std::size_t kFirstAsked = 8;            // nodes that propagation asks
 constexpr std::size_t kAskedGrowth = 8;
-
-// All peaks are multiples of it.
-Bytes unit_of(const OrderProblem& problem) {
-  Bytes unit = 0;
-  for (Bytes bytes : problem.bytes) unit = std::gcd(unit, bytes);
-  for (Bytes bytes : problem.workspace_bytes) unit = std::gcd(unit, bytes);
-  return std::max<Bytes>(unit, 1);
-}
 
 class ExactOrder {
  public:

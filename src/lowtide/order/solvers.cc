@@ -4,8 +4,11 @@
 
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/base/parallel.h"
+#include "lowtide/mip/highs.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/order/exact.h"
+#include "lowtide/order/ilp.h"
+#include "lowtide/order/ilp_steps.h"
 #include "lowtide/order/inductor.h"
 #include "lowtide/order/list_schedule.h"
 
@@ -101,10 +104,31 @@ Solution<Schedule> exact(const OrderProblem& problem, const Limits& limits) {
       limits);
 }
 
+// The best simple order, then the integer program.
+Solution<Schedule> ilp(const OrderProblem& problem, const Limits& limits) {
+  if (!mip::is_available()) return best(problem, limits);
+  return ilp_order(problem, best(problem, limits).best(), limits);
+}
+
+// The paper's program, with its own timesteps and with shared ones.
+Solution<Schedule> ilp_steps(const OrderProblem& problem, const Limits& limits) {
+  return ilp_steps_order(problem, best(problem, limits), limits);
+}
+Solution<Schedule> ilp_shared(const OrderProblem& problem, const Limits& limits) {
+  return ilp_shared_order(problem, given(problem, limits), limits);
+}
+
 constexpr std::array kSolvers = {
     OrderSolver{"auto", true, "the default: simple orders first, then the exact search", exact},
     OrderSolver{"exact", true, "bounds, contraction and budget searches; a proof for most graphs",
                 exact},
+    OrderSolver{"ilp", true, "integer programs on HiGHS, who runs before whom; a second opinion",
+                ilp, true},
+    OrderSolver{"ilp_steps", true,
+                "MODeL's program, generate and preserve; to compare, small graphs", ilp_steps,
+                true},
+    OrderSolver{"ilp_shared", false, "MODeL's shortened horizon; to compare, small graphs",
+                ilp_shared, true},
     OrderSolver{"best", false, "the best of all that follow; for huge graphs in a hurry", best},
     OrderSolver{"given", false, "program order as it stands; to measure against", given},
     OrderSolver{"hoist", false, "program order with early weight updates; training graphs", hoist},

@@ -17,6 +17,7 @@ struct OrderSolver {
   const char* summary;  // when it is best, in a line
   // Always returns a legal schedule (program order at worst), its peak, and a proven lower bound.
   Solution<Schedule> (*solve)(const OrderProblem& problem, const Limits& limits);
+  bool needs_highs = false;  // without it the planner refuses the name
 };
 
 std::span<const OrderSolver> order_solvers();

@@ -3,6 +3,7 @@
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/layout/solvers.h"
+#include "lowtide/mip/highs.h"
 #include "lowtide/order/solvers.h"
 #include "lowtide/rewrite/passes.h"
 
@@ -19,12 +20,24 @@ std::string names_of(const Known& known) {
   return names;
 }
 
+// Without HiGHS a solver that needs it would only hand back what it was given.
+template <class Row>
+bool is_missing(const Row& row) {
+  if constexpr (requires { row.needs_highs; })
+    return row.needs_highs && !mip::is_available();
+  else
+    return false;
+}
+
 // `known`: rows of a registry.
 template <class Known>
 void check_name(const std::string& option, const char* what, const std::string& name,
                 const Known& known) {
-  for (const auto& row : known)
-    if (name == row.name) return;
+  for (const auto& row : known) {
+    if (name != row.name) continue;
+    if (!is_missing(row)) return;
+    throw InputError(option, quote(name) + " is not there: lowtide was built without HiGHS");
+  }
   throw InputError(option,
                    "unknown " + (what + (" " + quote(name))) + "; known: " + names_of(known));
 }
