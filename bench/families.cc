@@ -211,6 +211,51 @@ Graph nas_inference(int nodes, int seed) { return nas("nas-eval", nodes, seed, k
 
 // An LSTM unrolled over time, about 30 nodes a step; each step has a loss. The steps share their
 // parameter, so the gradients of all add up.
+// What an expert's node reads, as places in the expert, and how large its output is.
+struct ExpertNode {
+  std::vector<int> reads;
+  Bytes bytes;
+};
+
+std::vector<ExpertNode> random_expert(int nodes, int seed) {
+  Random random(static_cast<std::uint64_t>(nodes * 1000 + seed));
+  std::vector<ExpertNode> expert;
+  for (int at = 0; at < nodes; ++at) {
+    const int window = std::min(at, 6);
+    ExpertNode node = {{}, 4 * static_cast<Bytes>(std::exp2(2 + random.below(7000) / 1e3))};
+    for (int k = std::max(1, random.below(4)); k > 0 && window > 0; --k)
+      node.reads.push_back(at - 1 - random.below(window));
+    std::sort(node.reads.begin(), node.reads.end());
+    node.reads.erase(std::unique(node.reads.begin(), node.reads.end()), node.reads.end());
+    expert.push_back(std::move(node));
+  }
+  return expert;
+}
+
+Graph experts(int nodes, int seed) {
+  constexpr int kBranches = 8;
+  TrainingStep step(titled("experts", nodes, seed));
+  const std::vector<ExpertNode> expert = random_expert(std::max(1, nodes / kBranches), seed);
+  const Var x = step.op("router", {step.input(1024)}, 1024);
+  std::vector<Var> ends;
+  for (int branch = 0; branch < kBranches; ++branch) {
+    std::vector<Var> made;
+    std::vector<bool> is_read(expert.size(), false);
+    for (const ExpertNode& node : expert) {
+      std::vector<Var> inputs;
+      for (int read : node.reads) {
+        inputs.push_back(made[static_cast<std::size_t>(read)]);
+        is_read[static_cast<std::size_t>(read)] = true;
+      }
+      if (inputs.empty()) inputs = {x};
+      made.push_back(step.op("op", inputs, node.bytes));
+    }
+    for (std::size_t at = 0; at < made.size(); ++at)
+      if (!is_read[at]) ends.push_back(made[at]);
+  }
+  return std::move(step).inference(step.op("combine", ends, 4));
+}
+
 Graph rnn(int nodes, int batch) {
   if (batch == 0) batch = 8;
   TrainingStep step(titled("rnn", nodes, batch));
@@ -245,6 +290,7 @@ const std::vector<Family>& families() {
       {"randwire-eval", "the same, inference", wired_inference},
       {"nas", "NASNet-like random cells, training; variant: seed", nas_training},
       {"nas-eval", "the same, inference", nas_inference},
+      {"experts", "eight identical random branches side by side; variant: seed", experts},
       {"rnn", "an LSTM unrolled, training; variant: batch (8)", rnn},
   };
   return all;

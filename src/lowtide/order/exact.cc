@@ -10,6 +10,7 @@
 #include "lowtide/order/follow.h"
 #include "lowtide/order/list_schedule.h"
 #include "lowtide/order/propagate.h"
+#include "lowtide/order/symmetry.h"
 
 namespace lowtide {
 namespace {
@@ -139,16 +140,32 @@ class ExactOrder {
   FitResult refute(Bytes budget, std::int64_t effort) {
     const FitResult fit = divide(budget, effort);
     if (fit.answer != Answer::kUnknown || done() || !use_.propagation) return fit;
-    const std::size_t size = core_.problem.num_nodes();
+    return propagate(representative(), budget, effort);
+  }
+
+  // The contracted problem; of orders that differ by a symmetry only, one of each kind.
+  Reduced representative() {
+    if (use_.symmetry) {
+      const auto chained = symmetry_precedences(core_.problem, guide_, &meter_);
+      auto chosen = with_precedences(core_.problem, chained);
+      if (chosen && !chained.empty()) return std::move(*chosen);
+    }
+    return unreduced(core_.problem);
+  }
+
+  FitResult propagate(const Reduced& chosen, Bytes budget, std::int64_t effort) {
+    const std::size_t size = chosen.problem.num_nodes();
     std::size_t arcs = core_.problem.successors.num_items();
     for (std::size_t asked = kFirstAsked; !done(); asked *= kAskedGrowth) {
-      const auto tight = tighten(core_.problem, budget, guide_, asked, &meter_, use_);
+      auto tight = tighten(chosen.problem, budget, chosen.reduce(guide_), asked, &meter_, use_);
       if (!tight) return {Answer::kNo, {}};
-      const bool news = std::exchange(arcs, tight->problem.successors.num_items()) != arcs;
+      const Reduced narrowed = compose(chosen, std::move(*tight));
+      const bool news = std::exchange(arcs, narrowed.problem.successors.num_items()) != arcs;
       if (news) {
         const FitResult found =
-            fits_budget(tight->problem, budget, tight->reduce(guide_), effort, &meter_, use_);
-        if (found.answer != Answer::kUnknown) return {found.answer, tight->expand(found.schedule)};
+            fits_budget(narrowed.problem, budget, narrowed.reduce(guide_), effort, &meter_, use_);
+        if (found.answer != Answer::kUnknown)
+          return {found.answer, narrowed.expand(found.schedule)};
       }
       if (asked >= size) break;
     }

@@ -15,6 +15,7 @@ struct Techniques {
   bool backward = true;     // search from the end as well
   bool division = true;     // order/fits
   bool propagation = true;  // order/propagate
+  bool symmetry = true;     // order/symmetry
 };
 
 struct Technique {
@@ -31,6 +32,7 @@ inline constexpr std::array kTechniques = {
     Technique{"backward", &Techniques::backward},
     Technique{"division", &Techniques::division},
     Technique{"propagation", &Techniques::propagation},
+    Technique{"symmetry", &Techniques::symmetry},
 };
 
 inline Techniques all_but(const Technique& technique) {
