@@ -2,8 +2,9 @@
 
     python bench/buffers.py FAMILY BUFFERS [SEED] > buffers.csv
 
-training   one training step of a deep chain: an activation lives from its layer's forward step to its backward
-           step, so lifetimes are nested as deep as the chain is long; and short-lived temporaries and gradients
+training   one training step of a deep chain: an activation lives from its layer's forward step to its
+           backward step, so lifetimes are nested as deep as the chain is long; and short-lived temporaries
+           and gradients
 steps      training steps of 200 layers one after another, and a few buffers that live through many steps
 streaming  lifetimes of at most some hundred steps, sizes of a few classes
 random     starts anywhere, lifetimes of any length from 1 step to all (log-uniform), sizes log-uniform
@@ -48,7 +49,8 @@ def steps(count: int, rng: random.Random) -> Iterator[Buffer]:
 def streaming(count: int, rng: random.Random) -> Iterator[Buffer]:
     """A server's requests."""
     for start in range(count):
-        yield start, start + rng.randint(1, 300), rng.choice([1, 2, 4, 8, 64]) * 4096 + rng.choice([0, 256, 512])
+        end = start + rng.randint(1, 300)
+        yield start, end, rng.choice([1, 2, 4, 8, 64]) * 4096 + rng.choice([0, 256, 512])
 
 
 def scattered(count: int, rng: random.Random) -> Iterator[Buffer]:
@@ -70,7 +72,8 @@ def main() -> None:
     parser.add_argument("seed", type=int, nargs="?", default=1)
     args = parser.parse_args()
     print("id,lower,upper,size")
-    for index, (lower, upper, size) in enumerate(FAMILIES[args.family](args.buffers, random.Random(args.seed))):
+    buffers = FAMILIES[args.family](args.buffers, random.Random(args.seed))
+    for index, (lower, upper, size) in enumerate(buffers):
         print(f"{index},{lower},{upper},{size}")
 
 
