@@ -65,16 +65,18 @@ Layout best_skyline(const LayoutProblem& problem, const Limits& limits) {
   using enum BufferKey;
   if (has_fixed_offsets(problem))
     return fit_by_keys(problem, {kLifetime, kSize, kLifetime}, Fit::kLowest, limits);
+  Layout best = stream_fit(problem, limits);
+  const Bytes good_enough = std::max(lower_bound(problem), problem.capacity.value_or(0));
+  if (best.height <= good_enough || limits.expired()) return best;
   const Sections sections = make_sections(problem);
   Meter meter(limits);
-  Layout best = stream_fit(problem);
   for (const Keys& keys : skyline_orders()) {
     if (meter.stopped()) break;
     Layout layout;
     if (skyline_layout(problem, sections, sorted_buffers(problem, sections, keys), best.height,
                        &meter, &layout))
       best = std::move(layout);
-    if (is_good_enough(problem, best)) break;
+    if (best.height <= good_enough) break;
   }
   return best;
 }
@@ -86,7 +88,7 @@ Layout improved_by_fits(const LayoutProblem& problem, Layout layout, const Limit
       {kBreadth, Fit::kLowest}, {kArea, Fit::kLowest},  {kLifetime, Fit::kLowest},
   };
   for (const FitOrder& order : kOrders) {
-    if (is_good_enough(problem, layout) || limits.expired()) break;
+    if (limits.expired() || is_good_enough(problem, layout)) break;
     Layout other = fit_by_keys(problem, {order.key, kSize, kLifetime}, order.fit, limits);
     if (other.height < layout.height) layout = std::move(other);
   }

@@ -6,6 +6,7 @@ namespace lowtide {
 
 Sections make_sections(const LayoutProblem& problem) {
   std::vector<Step> starts;
+  starts.reserve(problem.buffers.size());
   for (const Buffer& buffer : problem.buffers)
     if (buffer.takes_room()) starts.push_back(buffer.lifetime.lower);
   std::sort(starts.begin(), starts.end());

@@ -1,37 +1,19 @@
 #include "lowtide/model/layout_check.h"
 
-#include <algorithm>
 #include <map>
-#include <tuple>
-#include <vector>
+
+#include "lowtide/model/lifetime_events.h"
 
 namespace lowtide {
 namespace {
 
 using Pair = std::optional<std::pair<BufferId, BufferId>>;
 
-// Starts and ends in time order; at one step ends come first, for lifetimes are half-open.
-struct Event {
-  Step step;
-  bool is_start;
-  BufferId buffer;
-  bool operator<(const Event& other) const {
-    return std::tie(step, is_start, buffer) < std::tie(other.step, other.is_start, other.buffer);
-  }
-};
-
 template <class Chosen, class Offset>
 Pair sweep(const LayoutProblem& problem, const Chosen& is_chosen, const Offset& offset_of) {
-  std::vector<Event> events;
-  for (BufferId b : problem.buffers.ids()) {
-    const Buffer& buffer = problem.buffers[b];
-    if (!is_chosen(b) || buffer.lifetime.empty() || buffer.size == 0) continue;
-    events.push_back({buffer.lifetime.lower, true, b});
-    events.push_back({buffer.lifetime.upper, false, b});
-  }
-  std::sort(events.begin(), events.end());
   std::map<Bytes, BufferId> occupied;  // by first byte; disjoint
-  for (const Event& event : events) {
+  for (const LifetimeEvent& event : lifetime_events(problem)) {
+    if (!is_chosen(event.buffer)) continue;
     const Bytes offset = offset_of(event.buffer);
     if (!event.is_start) {
       occupied.erase(offset);

@@ -1,24 +1,17 @@
 #include "lowtide/model/layout_problem.h"
 
 #include <algorithm>
-#include <vector>
+
+#include "lowtide/model/lifetime_events.h"
 
 namespace lowtide {
 
 Bytes load(const LayoutProblem& problem) {
-  std::vector<std::pair<Step, Bytes>> changes;
-  changes.reserve(2 * problem.buffers.size());
-  for (const Buffer& buffer : problem.buffers) {
-    if (buffer.lifetime.empty()) continue;
-    changes.emplace_back(buffer.lifetime.lower, buffer.size);
-    changes.emplace_back(buffer.lifetime.upper, -buffer.size);
-  }
-  // At one step frees (negative) come before allocations: lifetimes are half-open.
-  std::sort(changes.begin(), changes.end());
   Bytes live = 0;
   Bytes highest = 0;
-  for (const auto& [step, change] : changes) {
-    live += change;
+  for (const auto& [buffer, is_start] : lifetime_events(problem)) {
+    const Bytes size = problem.buffers[buffer].size;
+    live += is_start ? size : -size;
     highest = std::max(highest, live);
   }
   return highest;
