@@ -192,6 +192,7 @@ TEST(NodeBound, OfTheWholeIsTheLargestOfAllNodes) {
     NodeBounds bounds(problem);
     while (!bounds.raise(program_order_of(problem), 1, &meter)) ASSERT_LE(bounds.best(), largest);
     ASSERT_EQ(bounds.best(), largest) << seed;
+    ASSERT_LE(own_bound(problem), largest) << seed;
     if (largest > 0) {
       ASSERT_EQ(node_bound(problem, bounds.node(), &meter), largest) << seed;
     }
@@ -208,6 +209,7 @@ TEST(ExactOrder, IsAnytimeAndDeterministic) {
     const auto second = find_order_solver("exact")->solve(problem, Limits::within_steps(steps));
     ASSERT_TRUE(is_legal(problem, first.best()));
     EXPECT_LE(first.bound(), first.value());
+    EXPECT_GE(first.bound(), own_bound(problem));  // however little time there was
     EXPECT_EQ(first.best(), second.best());
     EXPECT_EQ(first.bound(), second.bound());
   }

@@ -42,6 +42,17 @@ Bytes largest(const OrderProblem& problem, const Schedule& schedule, Meter* mete
 
 }  // namespace
 
+Bytes own_bound(const OrderProblem& problem) {
+  Bytes most = 0;
+  for (NodeId v : problem.nodes()) {
+    Bytes needed = own_bytes(problem, v);
+    for (TensorId t : problem.inputs[v]) needed += problem.bytes[t];
+    for (const Reuse& reuse : problem.reuses[v]) needed -= problem.bytes[reuse.fresh];
+    most = std::max(most, needed);
+  }
+  return most;
+}
+
 Bytes reachability_bound(const OrderProblem& problem, NodeId v) {
   Meter unlimited{Limits()};
   return NodeCut(problem, v, &unlimited).bound();

@@ -26,6 +26,10 @@
 
 namespace lowtide {
 
+// The most that a node needs by itself: inputs, outputs and workspace, less all it may reuse. O(n +
+// m) for all nodes: the bound that is there when there is no time for another.
+Bytes own_bound(const OrderProblem& problem);
+
 // 5(a): O(ancestors + descendants of v).
 Bytes reachability_bound(const OrderProblem& problem, NodeId v);
 

@@ -1,5 +1,6 @@
 #include "lowtide/order/solvers.h"
 
+#include <algorithm>
 #include <array>
 
 #include "lowtide/analysis/lower_bounds.h"
@@ -21,12 +22,12 @@ constexpr std::int64_t kBoundSteps = 50'000'000;
 // The exact search has better bounds: it only looks at the few nodes that need most.
 constexpr std::int64_t kFirstLooks = 8;
 
-// `schedule` with its peak and the reachability bound (5a).
+// `schedule` with its peak and the reachability bound (5a), as far as the limits let it come.
 Solution<Schedule> judged(const OrderProblem& problem, Schedule schedule, const Limits& limits,
                           std::int64_t steps = kBoundSteps) {
   const Bytes value = peak(problem, schedule);
   Meter meter(limits.with_steps(steps));
-  const Bytes bound = reachability_bound(problem, schedule, &meter);
+  const Bytes bound = std::max(own_bound(problem), reachability_bound(problem, schedule, &meter));
   limits.report(value, bound);
   return Solution<Schedule>::found(std::move(schedule), value, bound);
 }
