@@ -5,6 +5,7 @@
 
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
+#include "lowtide/order/branch.h"
 #include "lowtide/order/exact.h"
 #include "lowtide/order/follow.h"
 #include "lowtide/order/solvers.h"
@@ -45,6 +46,30 @@ TEST(Techniques, EachMayBeMissing) {
     }
     EXPECT_GE(proven, cases * 99 / 100) << without.name;
   }
+}
+
+// Hardly any effort for the searches, and neither division nor contraction: branching decides. Some
+// stay open, where no pair is left and the search gives up all the same.
+TEST(Branch, AnswersAreRight) {
+  std::uint64_t answered = 0;
+  const std::uint64_t cases = testing::cases(1000, 100'000);
+  Techniques use;
+  use.division = use.follow = use.free_moves = use.commits = use.contraction = false;
+  for (std::uint64_t seed = 0; seed < cases; ++seed) {
+    const auto problem = random_problem(seed, 4 + static_cast<int>(seed % 9), seed % 3 == 2);
+    const Bytes optimum = testing::optimal_peak(problem);
+    const Bytes budget = optimum + static_cast<Bytes>(seed % 4) - 2;
+    Meter meter{Limits()};
+    const auto found = branch_within(problem, budget, program_order_of(problem), 20, &meter, use);
+    answered += found.answer != Answer::kUnknown;
+    if (found.answer == Answer::kNo) {
+      ASSERT_GT(optimum, budget) << seed;
+    }
+    if (found.answer != Answer::kYes) continue;
+    ASSERT_NO_FATAL_FAILURE(expect_legal(problem, found.schedule)) << seed;
+    ASSERT_LE(peak(problem, found.schedule), budget) << seed;
+  }
+  EXPECT_GT(answered, cases / 2);
 }
 
 TEST(Follow, IsLegalFromBothEndsAtAnyBudget) {

@@ -5,6 +5,7 @@
 
 #include "lowtide/analysis/lower_bounds.h"
 #include "lowtide/model/lifetimes.h"
+#include "lowtide/order/branch.h"
 #include "lowtide/order/contract.h"
 #include "lowtide/order/fits.h"
 #include "lowtide/order/follow.h"
@@ -27,6 +28,9 @@ constexpr std::int64_t kFollowTries = 100;
 constexpr std::int64_t kFollowNodes = 3'000'000;  // in all tries together
 constexpr std::size_t kFirstAsked = 8;            // nodes that propagation asks
 constexpr std::size_t kAskedGrowth = 8;
+constexpr std::size_t kMaxBranched = 400;   // nodes; with more, a precedence implies too little
+constexpr std::int64_t kBranchSteps = 8;    // times the effort
+constexpr std::int64_t kBranchShare = 512;  // of the effort, for each single search
 
 class ExactOrder {
  public:
@@ -167,9 +171,21 @@ class ExactOrder {
         if (found.answer != Answer::kUnknown)
           return {found.answer, narrowed.expand(found.schedule)};
       }
-      if (asked >= size) break;
+      if (asked >= size) return branch(narrowed, budget, effort);
     }
     return {};
+  }
+
+  // Of small problems, and for the proof only: a wide gap is closed by cheaper means, if at all.
+  FitResult branch(const Reduced& narrowed, Bytes budget, std::int64_t effort) {
+    if (!use_.branching || done() || narrowed.problem.num_nodes() > kMaxBranched ||
+        budget < solution_.value() - unit_)
+      return {};
+    Meter part(meter_.rest().with_steps(kBranchSteps * effort));
+    const FitResult found = branch_within(narrowed.problem, budget, narrowed.reduce(guide_),
+                                          effort / kBranchShare, &part, use_);
+    meter_.spend(part.used());
+    return {found.answer, narrowed.expand(found.schedule)};
   }
 
   // Is there an order within `budget`? The solution learns from the answer.

@@ -6,7 +6,7 @@
 //   4  with rising effort: an order at the bound? an order half-way (bisection, for the incumbent)?
 //      none below the incumbent (one refutation is the proof)? none far below it (for the bound)?
 // What `fits` cannot refute is asked of one order of each kind (order/symmetry.h) within what the
-// budget implies (order/propagate.h).
+// budget implies (order/propagate.h), at last by branching on pairs (order/branch.h).
 // Each question goes to `fits`: budget searches from both ends in turn, each on what the permanent
 // commits of the others have left; if they are stuck, divide at the bottleneck: the node with the
 // largest bound, run right after the minimiser of its cut. A division that fails proves nothing.

@@ -16,6 +16,7 @@ struct Techniques {
   bool division = true;     // order/fits
   bool propagation = true;  // order/propagate
   bool symmetry = true;     // order/symmetry
+  bool branching = true;    // order/branch
 };
 
 struct Technique {
@@ -33,6 +34,7 @@ inline constexpr std::array kTechniques = {
     Technique{"division", &Techniques::division},
     Technique{"propagation", &Techniques::propagation},
     Technique{"symmetry", &Techniques::symmetry},
+    Technique{"branching", &Techniques::branching},
 };
 
 inline Techniques all_but(const Technique& technique) {
