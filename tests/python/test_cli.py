@@ -249,7 +249,7 @@ def test_export_lp_is_the_program_of_the_graph(cli, graph_file, tmp_path):
     assert cli("export-lp", graph_file, "-o", lp_file).returncode == 0
     text = lp_file.read_text()
     assert cli("export-lp", graph_file).stdout == text
-    assert "generate_left_" in text and "preserve_left_large_at_" in text and "peak_at_0" in text
+    assert "generate_expand_left_at_0" in text and "preserve_left_large_at_" in text and "peak_at_0" in text
     unit = int(re.search(r"sizes in (\d+) bytes", text)[1])
     plan = json.loads(cli("plan", graph_file, "--json").stdout)
     assert plan["order_status"] == "optimal"
