@@ -15,6 +15,7 @@
 #include "lowtide/layout/explain.h"
 #include "lowtide/layout/shapes.h"
 #include "lowtide/model/request_check.h"
+#include "lowtide/planner/options.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -38,11 +39,6 @@ std::optional<std::vector<std::size_t>> conflict_buffers(const BoundLayout& layo
   return indices;
 }
 
-const LayoutSolver& solver_named(const std::string& name) {
-  if (const LayoutSolver* solver = find_layout_solver(name)) return *solver;
-  throw InputError("solver", "unknown layout solver " + quote(name));
-}
-
 Buffers aligned_buffers(nb::handle buffers, nb::handle alignment) {
   const Bytes align = to_bytes(alignment, "alignment");
   if (align < 1) throw InputError("alignment", "must be at least 1");
@@ -52,7 +48,7 @@ Buffers aligned_buffers(nb::handle buffers, nb::handle alignment) {
 BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, nb::handle alignment,
                        const std::string& solver_name, double time_limit, int threads,
                        std::uint64_t seed, std::optional<std::int64_t> step_limit) {
-  const LayoutSolver& solver = solver_named(solver_name);
+  const LayoutSolver& solver = layout_solver_named("solver", solver_name);
   LayoutRequest request = aligned_buffers(buffers, alignment).request;
   if (capacity) request.problem.capacity = to_bytes(*capacity, "capacity");
   const auto start = Clock::now();
@@ -137,7 +133,7 @@ BankProblem to_bank_problem(nb::handle buffers, const nb::dict& banks, nb::handl
 BoundBankLayout run_bank_layout(nb::handle buffers, const nb::dict& banks, nb::handle alignment,
                                 const std::string& solver_name, double time_limit,
                                 std::optional<std::int64_t> step_limit) {
-  const LayoutSolver& solver = solver_named(solver_name);
+  const LayoutSolver& solver = layout_solver_named("solver", solver_name);
   const BankProblem problem = to_bank_problem(buffers, banks, alignment);
   const auto start = Clock::now();
   const auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {

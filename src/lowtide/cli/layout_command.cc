@@ -15,6 +15,7 @@
 #include "lowtide/layout/explain.h"
 #include "lowtide/layout/shapes.h"
 #include "lowtide/model/request_check.h"
+#include "lowtide/planner/options.h"
 
 namespace lowtide::cli {
 namespace {
@@ -44,14 +45,6 @@ void check(const LayoutArguments& arguments) {
     throw InputError("time limit", "must be a number of seconds of at least 0");
 }
 
-const LayoutSolver& solver_named(const std::string& name) {
-  if (const LayoutSolver* solver = find_layout_solver(name)) return *solver;
-  std::string known;
-  for (const LayoutSolver& solver : layout_solvers())
-    known += (known.empty() ? "" : ", ") + std::string(solver.name);
-  throw InputError("solver", "unknown solver " + quote(name) + "; known: " + known);
-}
-
 Limits limits_of(const LayoutArguments& arguments) {
   return Limits::within_seconds(arguments.time_limit_seconds)
       .with_steps(arguments.step_limit)
@@ -61,7 +54,7 @@ Limits limits_of(const LayoutArguments& arguments) {
 
 Solution<Layout> solve(const LayoutRequest& request, const LayoutArguments& arguments) {
   ProgressLine progress;
-  return solve_request(request, solver_named(arguments.solver),
+  return solve_request(request, layout_solver_named("solver", arguments.solver),
                        limits_of(arguments).with_progress(&progress));
 }
 
@@ -127,7 +120,7 @@ int run(const LayoutArguments& arguments) {
   if (!arguments.banks.empty())
     return run_banks(csv,
                      {arguments.banks, arguments.csv_path, arguments.output_path, arguments.json},
-                     solver_named(arguments.solver), limits_of(arguments));
+                     layout_solver_named("solver", arguments.solver), limits_of(arguments));
   csv.problem.capacity = arguments.capacity;
   if (const auto pair = fixed_conflict(csv); pair && !arguments.capacity)
     throw InputError(arguments.csv_path, "buffers " + quote(csv.ids[pair->first.index()]) +

@@ -2,21 +2,26 @@
 
 #include "lowtide/cli/commands.h"
 #include "lowtide/layout/solvers.h"
+#include "lowtide/mip/highs.h"
 #include "lowtide/order/solvers.h"
 #include "lowtide/rewrite/passes.h"
 
 namespace lowtide::cli {
 namespace {
 
-void print_row(const char* name, const char* kind, const char* summary) {
-  std::printf("  %-18s %-10s %s\n", name, kind, summary);
+void print_row(const char* name, const char* kind, const char* summary, bool needs_highs = false) {
+  const char* note = !needs_highs          ? ""
+                     : mip::is_available() ? " (needs HiGHS)"
+                                           : " (needs HiGHS: not in this build)";
+  std::printf("  %-18s %-10s %s%s\n", name, kind, summary, note);
 }
 
 template <class Solvers>
 void print_table(const char* title, const Solvers& solvers) {
   std::printf("%s\n", title);
   for (const auto& solver : solvers)
-    print_row(solver.name, solver.exact ? "exact" : "heuristic", solver.summary);
+    print_row(solver.name, solver.exact ? "exact" : "heuristic", solver.summary,
+              solver.needs_highs);
 }
 
 void print_passes() {

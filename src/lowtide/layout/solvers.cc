@@ -92,7 +92,7 @@ constexpr std::array kSolvers = {
     LayoutSolver{"auto", true, "the default: heuristics, then the exact search", portfolio},
     LayoutSolver{"exact", true, "search over canonical placements: least height with a proof",
                  exact},
-    LayoutSolver{"ilp", false, "the paper's integer program on HiGHS: a second opinion", ilp},
+    LayoutSolver{"ilp", false, "the paper's integer program on HiGHS: a second opinion", ilp, true},
     LayoutSolver{"best", false, "the best of all heuristics", best},
     LayoutSolver{"skyline", false,
                  "always the buffer that can go lowest, several orders; large instances", skyline},

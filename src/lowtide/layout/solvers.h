@@ -18,6 +18,7 @@ struct LayoutSolver {
   // With a capacity: an answer of at most that height, kInfeasible by proof, or kUnknown.
   // Without: always an answer, its height, and a proven lower bound.
   Solution<Layout> (*solve)(const LayoutProblem& problem, const Limits& limits);
+  bool needs_highs = false;  // without it the name is refused (planner/options.h)
 };
 
 std::span<const LayoutSolver> layout_solvers();

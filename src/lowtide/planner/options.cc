@@ -2,7 +2,6 @@
 
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
-#include "lowtide/layout/solvers.h"
 #include "lowtide/mip/highs.h"
 #include "lowtide/order/solvers.h"
 #include "lowtide/rewrite/passes.h"
@@ -21,13 +20,9 @@ std::string names_of(const Known& known) {
 }
 
 // Without HiGHS a solver that needs it would only hand back what it was given.
-template <class Row>
-bool is_missing(const Row& row) {
-  if constexpr (requires { row.needs_highs; })
-    return row.needs_highs && !mip::is_available();
-  else
-    return false;
-}
+bool is_missing(const OrderSolver& solver) { return solver.needs_highs && !mip::is_available(); }
+bool is_missing(const LayoutSolver& solver) { return solver.needs_highs && !mip::is_available(); }
+bool is_missing(const RewritePass&) { return false; }
 
 // `known`: rows of a registry.
 template <class Known>
@@ -44,9 +39,14 @@ void check_name(const std::string& option, const char* what, const std::string& 
 
 }  // namespace
 
+const LayoutSolver& layout_solver_named(const std::string& option, const std::string& name) {
+  check_name(option, "solver", name, layout_solvers());
+  return *find_layout_solver(name);
+}
+
 void check_options(const PlanOptions& options) {
   check_name("order", "solver", options.order, order_solvers());
-  check_name("layout", "solver", options.layout, layout_solvers());
+  layout_solver_named("layout", options.layout);
   for (const std::string& name : options.rewrite)
     check_name("rewrite", "pass", name, rewrite_passes());
   if (options.joint && options.use_reuse)

@@ -8,6 +8,7 @@
 
 #include "lowtide/base/bytes.h"
 #include "lowtide/base/limits.h"
+#include "lowtide/layout/solvers.h"
 
 namespace lowtide {
 
@@ -30,5 +31,8 @@ struct PlanOptions {
 
 // Throws InputError naming the option: unknown solvers (with the known ones), limits out of range.
 void check_options(const PlanOptions& options);
+
+// For who wants a layout alone; throws InputError as above.
+const LayoutSolver& layout_solver_named(const std::string& option, const std::string& name);
 
 }  // namespace lowtide
