@@ -189,6 +189,8 @@ def test_solvers_and_inspect_and_help(cli, graph_file):
     listed = cli("solvers").stdout
     for _, name, _, _ in lowtide.solvers():
         assert name in listed
+    of_highs = re.findall(r"^  (\S+) .*\(needs HiGHS", listed, re.MULTILINE)
+    assert of_highs == ["ilp", "ilp_steps", "ilp_shared", "ilp"]
     assert "two-branches" in cli("inspect", graph_file).stdout
     assert cli("--help").returncode == 0
     assert lowtide.__version__ in cli("--version").stdout
@@ -256,6 +258,21 @@ def test_export_lp_is_the_program_of_the_graph(cli, graph_file, tmp_path):
     assert round(solve_lp(lp_file)) * unit == plan["peak_bytes"]
     assert_one_line_error(cli("export-lp", graph_file, "--program", "dance"), "program", "order")
     assert_one_line_error(cli("export-lp", graph_file, "-o", tmp_path / "no" / "x.lp"), "x.lp")
+
+
+def test_export_lp_of_addresses_and_of_both(cli, graph_file, tmp_path):
+    asked = {"layout": ("--order", "given", "--layout", "exact"), "joint": ("--joint",)}
+    for program, options in asked.items():
+        lp_file = tmp_path / f"{program}.lp"
+        assert cli("export-lp", graph_file, "--program", program, "-o", lp_file).returncode == 0
+        text = lp_file.read_text()
+        assert "A_left_large" in text
+        unit = int(re.search(r"sizes in (\d+) bytes", text)[1])
+        plan = json.loads(cli("plan", graph_file, "--json", *options).stdout)
+        assert plan["layout_status"] == "optimal"
+        assert round(solve_lp(lp_file)) * unit == plan["arena_bytes"]
+    reused = cli("export-lp", graph_file, "--program", "joint", "--reuse")
+    assert_one_line_error(reused, "program", "--reuse")
 
 
 def test_highs_log_goes_where_it_is_asked_to(cli, graph_file, tmp_path):

@@ -6,9 +6,14 @@
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
+#include "lowtide/joint/ilp.h"
+#include "lowtide/layout/ilp.h"
+#include "lowtide/layout/solvers.h"
 #include "lowtide/mip/lp_text.h"
+#include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/order/step_program.h"
+#include "lowtide/planner/options.h"
 
 namespace lowtide::cli {
 namespace {
@@ -20,22 +25,77 @@ struct ExportArguments {
   bool use_reuse = false;
 };
 
-std::string order_program(const Graph& graph, bool use_reuse) {
-  const LoweredOrder lowered = lower_order(graph, use_reuse);
+constexpr Bytes kAlignment = PlanOptions().alignment;  // what `lowtide plan` takes by default
+
+std::string title(const Graph& graph, const char* what, Bytes unit) {
+  return graph.name() + ": MODeL's program for " + what + "; sizes in " + std::to_string(unit) +
+         " bytes";
+}
+
+ProgramNames names_of(const Graph& graph, const LoweredOrder& lowered) {
   ProgramNames names;
   names.node = [&](NodeId v) { return std::string(graph.node_name(v)); };
   names.tensor = [&](TensorId t) {
     return std::string(graph.tensor_name(lowered.graph_tensor[t]));
   };
-  const StepProgram program = build_step_program(lowered.problem, Timesteps::kSerial, names);
-  return mip::lp_text(program.model, graph.name() + ": MODeL's program for the order; sizes in " +
-                                         std::to_string(program.unit) + " bytes");
+  return names;
+}
+
+std::string order_program(const Graph& graph, const LoweredOrder& lowered) {
+  const StepProgram program =
+      build_step_program(lowered.problem, Timesteps::kSerial, names_of(graph, lowered));
+  return mip::lp_text(program.model, title(graph, "the order", program.unit));
+}
+
+// An arena that program order can have: none above it is of interest.
+Bytes quick_arena(const LayoutProblem& problem) {
+  return find_layout_solver("skyline")->solve(problem, Limits()).value();
+}
+
+// Of the graph in program order.
+std::string layout_program(const Graph& graph, const LoweredOrder& lowered) {
+  const LoweredLayout placing =
+      lower_layout(lowered.problem, program_order_of(lowered.problem), kAlignment);
+  IdVector<BufferId, std::string> name(placing.problem.buffers.size());
+  for (TensorId t : lowered.problem.tensors())
+    if (std::string& text = name[placing.buffer[t]]; text.empty())
+      text = graph.tensor_name(lowered.graph_tensor[t]);
+  LayoutIlpOptions options;
+  options.buffer_name = [&](BufferId b) { return name[b]; };
+  const WholeLayoutIlp program =
+      build_whole_layout_ilp(placing.problem, quick_arena(placing.problem), options);
+  return mip::lp_text(program.model, title(graph, "the addresses", program.unit));
+}
+
+// Pairs of tensors by steps: what the joint program's rows are at most, twice.
+void check_joint_size(const OrderProblem& problem) {
+  constexpr double kMaxRows = 2e7;
+  const auto tensors = static_cast<double>(problem.num_tensors());
+  if (tensors * tensors * static_cast<double>(problem.num_nodes()) > kMaxRows)
+    throw InputError("program", "the joint program of " + std::to_string(problem.num_nodes()) +
+                                    " nodes and " + std::to_string(problem.num_tensors()) +
+                                    " tensors is too large to be written");
+}
+
+std::string joint_program(const Graph& graph, const LoweredOrder& lowered) {
+  const OrderProblem& problem = lowered.problem;
+  check_joint_size(problem);
+  const Bytes arena =
+      quick_arena(lower_layout(problem, program_order_of(problem), kAlignment).problem);
+  const JointIlp program = build_joint_ilp(problem, kAlignment, arena, names_of(graph, lowered));
+  return mip::lp_text(program.model, title(graph, "order and addresses", program.unit));
 }
 
 std::string text_of(const ExportArguments& arguments) {
   const Graph graph = load_graph(arguments.graph_path);
-  if (arguments.program == "order") return order_program(graph, arguments.use_reuse);
-  throw InputError("program", "unknown program " + quote(arguments.program) + "; known: order");
+  const LoweredOrder lowered = lower_order(graph, arguments.use_reuse);
+  if (arguments.program == "order") return order_program(graph, lowered);
+  if (arguments.program == "layout") return layout_program(graph, lowered);
+  if (arguments.program != "joint")
+    throw InputError(
+        "program", "unknown program " + quote(arguments.program) + "; known: order, layout, joint");
+  if (arguments.use_reuse) throw InputError("program", "the joint program has no --reuse");
+  return joint_program(graph, lowered);
 }
 
 void run(const ExportArguments& arguments) {
@@ -51,10 +111,14 @@ void run(const ExportArguments& arguments) {
 void add_export_lp_command(CLI::App& app, int*) {
   auto arguments = std::make_shared<ExportArguments>();
   CLI::App* command = app.add_subcommand(
-      "export-lp", "Write the paper's integer program of a graph as LP text, for any solver");
+      "export-lp",
+      "Write one of the paper's integer programs of a graph as LP text, for any solver");
   command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
   command->add_option("-o,--output", arguments->lp_path, "Where to write it; else to stdout");
-  command->add_option("--program", arguments->program, "Which: order")->capture_default_str();
+  command
+      ->add_option("--program", arguments->program,
+                   "Which: order, layout (of program order) or joint")
+      ->capture_default_str();
   command->add_flag("--reuse", arguments->use_reuse,
                     "Let in-place operators write over an input (may_reuse)");
   command->callback([arguments] { run(*arguments); });

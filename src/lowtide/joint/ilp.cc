@@ -15,13 +15,6 @@ namespace {
 
 double to_double(Bytes bytes) { return static_cast<double>(bytes); }
 
-template <class... Indices>
-std::string name(const char* what, Indices... indices) {
-  std::string text = what;
-  ((text += "_" + std::to_string(indices)), ...);
-  return text;
-}
-
 Bytes common_unit(const OrderProblem& problem, Bytes alignment) {
   Bytes unit = 0;
   for (Bytes bytes : problem.bytes) unit = std::gcd(unit, align_up(bytes, alignment));
@@ -43,8 +36,9 @@ mip::Terms merged(mip::Terms terms) {
 
 class Builder {
  public:
-  Builder(const OrderProblem& problem, Bytes alignment, Bytes arena_limit)
-      : problem_(problem), spans_(unlimited_spans(problem)), alignment_(alignment) {
+  Builder(const OrderProblem& problem, Bytes alignment, Bytes arena_limit,
+          const ProgramNames& names)
+      : problem_(problem), names_(names), spans_(unlimited_spans(problem)), alignment_(alignment) {
     ilp_.unit = common_unit(problem, alignment);
     limit_ = arena_limit / ilp_.unit;
     ilp_.arena = add_column({.name = "H", .upper = to_double(limit_), .objective = 1});
@@ -63,6 +57,15 @@ class Builder {
   static Spans unlimited_spans(const OrderProblem& problem) {
     Meter meter{Limits()};
     return spans(problem, &meter);
+  }
+
+  std::string text(NodeId v) const { return names_.node(v); }
+  std::string text(TensorId t) const { return names_.tensor(t); }
+  std::string text(Step step) const { return std::to_string(step); }
+  template <class... Parts>
+  std::string name(std::string what, Parts... parts) const {
+    ((what += "_" + text(parts)), ...);
+    return what;
   }
 
   mip::Column add_column(mip::Variable variable) { return ilp_.model.add(std::move(variable)); }
@@ -95,7 +98,7 @@ class Builder {
     for (NodeId v : problem_.nodes()) {
       ilp_.first_generate.push_back(static_cast<mip::Column>(ilp_.model.variables.size()));
       for (Step step = spans_.asap[v]; step <= spans_.alap[v]; ++step)
-        add_column({.name = name("X", v.index(), step), .upper = 1, .integral = true});
+        add_column({.name = name("X", v, step), .upper = 1, .integral = true});
     }
   }
 
@@ -106,15 +109,14 @@ class Builder {
       ilp_.preserved.push_back(steps);
       ilp_.first_preserve.push_back(static_cast<mip::Column>(ilp_.model.variables.size()));
       for (Step step = steps.lower; step < steps.upper; ++step)
-        add_column({.name = name("P", t.index(), step),
-                    .lower = forced.contains(step) ? 1.0 : 0.0,
-                    .upper = 1});
+        add_column(
+            {.name = name("P", t, step), .lower = forced.contains(step) ? 1.0 : 0.0, .upper = 1});
     }
   }
 
   void add_order_rows() {
     for (NodeId v : problem_.nodes()) {
-      mip::Row once{.name = name("once", v.index()), .terms = {}, .lower = 1, .upper = 1};
+      mip::Row once{.name = name("once", v), .terms = {}, .lower = 1, .upper = 1};
       for (Step step = 0; step < num_steps(); ++step) add_generated(v, step, 1, &once.terms);
       add_row(std::move(once));
       for (NodeId u : problem_.predecessors[v]) add_precedence(u, v);
@@ -129,7 +131,7 @@ class Builder {
 
   void add_precedence(NodeId u, NodeId v) {
     for (Step step = spans_.asap[v]; step <= spans_.alap[v]; ++step) {
-      mip::Row row{.name = name("after", u.index(), v.index(), step), .terms = {}, .lower = 0};
+      mip::Row row{.name = name("after", u, v, step), .terms = {}, .lower = 0};
       for (Step before = spans_.asap[u]; before < step; ++before)
         add_generated(u, before, 1, &row.terms);
       add_generated(v, step, -1, &row.terms);
@@ -140,7 +142,7 @@ class Builder {
   void add_preservation(TensorId t) {
     const Interval steps = ilp_.preserved[t];
     for (Step step = std::max<Step>(1, steps.lower); step < steps.upper; ++step) {
-      mip::Row row{.name = name("there", t.index(), step), .terms = {}, .lower = 0};
+      mip::Row row{.name = name("there", t, step), .terms = {}, .lower = 0};
       if (problem_.kept[t]) row.upper = 0;
       add_live(t, step - 1, 1, &row.terms);
       add_preserved(t, step, -1, &row.terms);
@@ -148,8 +150,7 @@ class Builder {
     }
     for (NodeId reader : problem_.consumers[t])
       for (Step step = spans_.asap[reader]; step <= spans_.alap[reader]; ++step) {
-        mip::Row row{
-            .name = name("read", t.index(), reader.index(), step), .terms = {}, .lower = 0};
+        mip::Row row{.name = name("read", t, reader, step), .terms = {}, .lower = 0};
         add_preserved(t, step, 1, &row.terms);
         add_generated(reader, step, -1, &row.terms);
         add_row(std::move(row));
@@ -167,9 +168,9 @@ class Builder {
   void add_addresses() {
     for (TensorId t : problem_.tensors()) {
       const mip::Column offset =
-          add_column({.name = name("A", t.index()), .upper = to_double(limit_ - size(t))});
+          add_column({.name = name("A", t), .upper = to_double(limit_ - size(t))});
       ilp_.offset.push_back(offset);
-      add_row({.name = name("top", t.index()),
+      add_row({.name = name("top", t),
                .terms = {{ilp_.arena, 1}, {offset, -1}},
                .lower = to_double(size(t))});
     }
@@ -182,7 +183,7 @@ class Builder {
   void add_pair(TensorId i, TensorId j, Together together) {
     if (together == Together::kNever) return;
     const auto below = [&](TensorId a, TensorId b) {
-      return add_column({.name = name("B", a.index(), b.index()), .upper = 1, .integral = true});
+      return add_column({.name = name("B", a, b), .upper = 1, .integral = true});
     };
     JointIlp::Pair pair{i, j, together, below(i, j), 0};
     pair.second_below = together == Together::kAlways ? pair.first_below : below(j, i);
@@ -192,7 +193,7 @@ class Builder {
   // A_upper - A_lower >= s_lower if `binary` has the value `active`.
   void add_apart(TensorId lower, TensorId upper, mip::Column binary, bool active) {
     const double slack = to_double(limit_);  // A_lower + s_lower is at most the limit
-    mip::Row row{.name = name("apart", lower.index(), upper.index()),
+    mip::Row row{.name = name("apart", lower, upper),
                  .terms = {{ilp_.offset[upper], 1}, {ilp_.offset[lower], -1}},
                  .lower = to_double(size(lower)) - (active ? slack : 0)};
     row.terms.emplace_back(binary, active ? -slack : slack);
@@ -204,14 +205,14 @@ class Builder {
     add_apart(pair.first, pair.second, pair.first_below, true);
     add_apart(pair.second, pair.first, pair.second_below, !always);
     if (always) return;
-    add_row({.name = name("one_way", pair.first.index(), pair.second.index()),
+    add_row({.name = name("one_way", pair.first, pair.second),
              .terms = {{pair.first_below, 1}, {pair.second_below, 1}},
              .upper = 1});
     const Interval first = spans_.may_live(problem_, pair.first);
     const Interval second = spans_.may_live(problem_, pair.second);
     for (Step step = std::max(first.lower, second.lower);
          step < std::min(first.upper, second.upper); ++step) {
-      mip::Row row{.name = name("together", pair.first.index(), pair.second.index(), step),
+      mip::Row row{.name = name("together", pair.first, pair.second, step),
                    .terms = {{pair.first_below, 1}, {pair.second_below, 1}},
                    .lower = -1};
       add_live(pair.first, step, -1, &row.terms);
@@ -236,6 +237,7 @@ class Builder {
   }
 
   const OrderProblem& problem_;
+  const ProgramNames& names_;
   const Spans spans_;
   const Bytes alignment_;
   Bytes limit_;  // in units
@@ -353,8 +355,9 @@ IdVector<TensorId, Bytes> stacked_by_address(const JointIlp& ilp, const OrderPro
 
 }  // namespace
 
-JointIlp build_joint_ilp(const OrderProblem& problem, Bytes alignment, Bytes arena_limit) {
-  return Builder(problem, alignment, arena_limit).take();
+JointIlp build_joint_ilp(const OrderProblem& problem, Bytes alignment, Bytes arena_limit,
+                         const ProgramNames& names) {
+  return Builder(problem, alignment, arena_limit, names).take();
 }
 
 std::vector<double> joint_ilp_point(const JointIlp& ilp, const OrderProblem& problem,

@@ -31,6 +31,7 @@
 #include "lowtide/joint/together.h"
 #include "lowtide/mip/model.h"
 #include "lowtide/model/order_problem.h"
+#include "lowtide/order/program_names.h"
 
 namespace lowtide {
 
@@ -62,7 +63,8 @@ struct JointIlp {
 };
 
 // `arena_limit`: no higher arena is of interest; in bytes.
-JointIlp build_joint_ilp(const OrderProblem& problem, Bytes alignment, Bytes arena_limit);
+JointIlp build_joint_ilp(const OrderProblem& problem, Bytes alignment, Bytes arena_limit,
+                         const ProgramNames& names = {});
 
 // The point that a plan stands for; turned over if symmetry breaking excludes it.
 std::vector<double> joint_ilp_point(const JointIlp& ilp, const OrderProblem& problem,

@@ -13,13 +13,10 @@ namespace {
 
 double to_double(Bytes bytes) { return static_cast<double>(bytes); }
 
-std::string name(const char* what, int i) { return std::string(what) + "_" + std::to_string(i); }
-std::string name(const char* what, int i, int j) { return name(what, i) + "_" + std::to_string(j); }
-
 class Builder {
  public:
   Builder(const Instance& instance, Interest heights, const LayoutIlpOptions& options)
-      : instance_(instance), capacity_(heights.capacity) {
+      : instance_(instance), options_(options), capacity_(heights.capacity) {
     add_columns(std::max(heights.target, instance.max_load));
     add_pairs();
     for (const LayoutIlp::Pair& pair : ilp_.pairs) add_pair_rows(pair);
@@ -31,6 +28,10 @@ class Builder {
   LayoutIlp take() { return std::move(ilp_); }
 
  private:
+  std::string name(const char* what, int b) const {
+    return what + ("_" + options_.buffer_name(instance_.id[static_cast<std::size_t>(b)]));
+  }
+  std::string name(const char* what, int i, int j) const { return name(name(what, i).c_str(), j); }
   Bytes size(int b) const { return instance_.size[static_cast<std::size_t>(b)]; }
   mip::Column offset(int b) const { return ilp_.offset[static_cast<std::size_t>(b)]; }
   mip::Variable& variable(mip::Column column) {
@@ -112,8 +113,9 @@ class Builder {
     const auto members = instance_.members(section);
     if (members.size() < 3) return;  // then the big M says it all
     for (int i : members) {
-      mip::Row under{.name = name("under", i, section), .terms = {{offset(i), 1}}};
-      mip::Row over{.name = name("over", i, section),
+      mip::Row under{.name = name("under", i) + "_at_" + std::to_string(section),
+                     .terms = {{offset(i), 1}}};
+      mip::Row over{.name = name("over", i) + "_at_" + std::to_string(section),
                     .terms = {{ilp_.height, 1}, {offset(i), -1}},
                     .lower = to_double(size(i))};
       under.lower = 0;
@@ -152,10 +154,23 @@ class Builder {
   }
 
   const Instance& instance_;
+  const LayoutIlpOptions& options_;
   Bytes capacity_;
   LayoutIlp ilp_;
   std::map<std::pair<int, int>, mip::Column> column_of_;
 };
+
+// Adds `part`, whose first column is the height, to `whole`, whose first column is as well.
+void append(mip::Model part, mip::Model* whole) {
+  const auto shift = static_cast<mip::Column>(whole->variables.size()) - 1;
+  whole->variables[0].lower = std::max(whole->variables[0].lower, part.variables[0].lower);
+  whole->variables.insert(whole->variables.end(), part.variables.begin() + 1, part.variables.end());
+  for (mip::Row& row : part.rows) {
+    for (auto& [column, factor] : row.terms)
+      if (column != 0) column += shift;
+    whole->add(std::move(row));
+  }
+}
 
 // Who lies on whom: `above[i]` lists the buffers that the solution puts above i.
 struct Stacking {
@@ -258,6 +273,17 @@ Solution<Layout> solution_of(const LayoutProblem& problem, const std::vector<Par
 LayoutIlp build_layout_ilp(const Instance& instance, Interest heights,
                            const LayoutIlpOptions& options) {
   return Builder(instance, heights, options).take();
+}
+
+WholeLayoutIlp build_whole_layout_ilp(const LayoutProblem& problem, Bytes capacity,
+                                      const LayoutIlpOptions& options) {
+  const Instances instances = make_instances(problem);
+  WholeLayoutIlp whole{.model = {}, .unit = instances.unit};
+  const Interest heights{.target = 0, .capacity = capacity / instances.unit};
+  whole.model.add(mip::Variable{.name = "H", .upper = to_double(heights.capacity), .objective = 1});
+  for (const Instance& part : instances.parts)
+    append(build_layout_ilp(part, heights, options).model, &whole.model);
+  return whole;
 }
 
 std::vector<double> layout_ilp_point(const LayoutIlp& ilp, const Instance& instance,

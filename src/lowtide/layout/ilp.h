@@ -32,6 +32,8 @@
 // in time.
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "lowtide/base/limits.h"
@@ -56,6 +58,10 @@ struct LayoutIlp {
 struct LayoutIlpOptions {
   bool section_rows = true;
   bool break_symmetry = true;
+  // How variables and rows call a buffer, for who reads them.
+  std::function<std::string(BufferId)> buffer_name = [](BufferId b) {
+    return std::to_string(b.index());
+  };
 };
 
 // Heights that matter, in units: none above `capacity`, and no difference below `target`.
@@ -66,6 +72,15 @@ struct Interest {
 
 LayoutIlp build_layout_ilp(const Instance& instance, Interest heights,
                            const LayoutIlpOptions& options = {});
+
+// All parts under one height, for other solvers: the optimum is the problem's, in `unit` bytes, if
+// it is at most `capacity` bytes.
+struct WholeLayoutIlp {
+  mip::Model model;
+  Bytes unit = 1;
+};
+WholeLayoutIlp build_whole_layout_ilp(const LayoutProblem& problem, Bytes capacity,
+                                      const LayoutIlpOptions& options = {});
 
 // The point of the model that a layout stands for, to start the solver from; empty if symmetry
 // breaking excludes it.

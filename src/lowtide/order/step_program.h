@@ -29,24 +29,14 @@
 // lie above the serial one, and it is no lower bound.
 #pragma once
 
-#include <functional>
-#include <string>
+#include <vector>
 
 #include "lowtide/analysis/spans.h"
 #include "lowtide/mip/model.h"
 #include "lowtide/model/order_problem.h"
+#include "lowtide/order/program_names.h"
 
 namespace lowtide {
-
-// How a program's variables and rows call nodes and tensors; an order problem has only numbers.
-struct ProgramNames {
-  std::function<std::string(NodeId)> node = [](NodeId v) {
-    return "n" + std::to_string(v.index());
-  };
-  std::function<std::string(TensorId)> tensor = [](TensorId t) {
-    return "t" + std::to_string(t.index());
-  };
-};
 
 struct StepProgram {
   mip::Model model;
