@@ -108,7 +108,7 @@ TEST(Reachability, ChainsNeverClaimTooMuchAndKnowLongChains) {
 // A piece between the prefix and the suffix of an optimal order: its own optimum is what the order
 // needs in it, or less, and any order of it fits in.
 TEST(Piece, FitsBetween) {
-  for (std::uint64_t seed = 0; seed < testing::cases(500, 20'000); ++seed) {
+  for (std::uint64_t seed = 0; seed < testing::cases(500, 100'000); ++seed) {
     std::mt19937_64 random(seed);
     const OrderProblem problem = random_problem(seed, 14, seed % 2 == 1);
     Schedule order = greedy_order(problem);
@@ -130,7 +130,7 @@ TEST(Piece, FitsBetween) {
 
 // Adding the opposite of an implied precedence leaves no order within the budget.
 TEST(Propagation, ImpliesOnlyWhatEveryOrderObeys) {
-  for (std::uint64_t seed = 0; seed < testing::cases(1000, 50'000); ++seed) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
     const OrderProblem problem =
         random_problem(seed, 4 + static_cast<int>(seed % 8), seed % 3 == 2);
     const Bytes optimum = testing::optimal_peak(problem);

@@ -73,7 +73,7 @@ TEST(Branch, AnswersAreRight) {
 }
 
 TEST(Follow, IsLegalFromBothEndsAtAnyBudget) {
-  for (std::uint64_t seed = 0; seed < testing::cases(1000, 20'000); ++seed) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
     const bool reuse = seed % 3 == 2;
     const auto problem = random_problem(seed, 5 + static_cast<int>(seed % 30), reuse);
     const Schedule guide = program_order_of(problem);
@@ -89,7 +89,7 @@ TEST(Follow, IsLegalFromBothEndsAtAnyBudget) {
 
 // An order that fits its budget is followed as it is, but for free moves: it still fits.
 TEST(Follow, KeepsWhatFits) {
-  for (std::uint64_t seed = 0; seed < testing::cases(1000, 20'000); ++seed) {
+  for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
     const auto problem = random_problem(seed, 5 + static_cast<int>(seed % 30), false);
     const Schedule guide = program_order_of(problem);
     const Bytes budget = peak(problem, guide);

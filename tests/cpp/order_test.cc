@@ -146,7 +146,7 @@ TEST(BudgetSearch, DecidesFromBothEnds) {
 
 // The cut bound by its definition: the least live bytes over all down-sets that v can run after.
 TEST(NodeBound, IsTheMinimumOverDownSets) {
-  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+  for (std::uint64_t seed = 0; seed < testing::cases(400, 100'000); ++seed) {
     const Graph graph = testing::random_graph(seed, {.num_nodes = 8});
     const OrderProblem problem = lower_order(graph, seed % 2 == 1).problem;
     Meter meter{Limits()};
