@@ -26,7 +26,7 @@ struct Encoding {
   bool pyramid = false;  // the paper's pre-placement: no proof for the whole problem
 };
 
-constexpr Encoding kEncodings[] = {
+const Encoding kEncodings[] = {
     {"plain big M", {.section_rows = false, .break_symmetry = false}},
     {"+ symmetry", {.section_rows = false, .break_symmetry = true}},
     {"+ sections", {.section_rows = true, .break_symmetry = false}},
