@@ -7,6 +7,7 @@
 #include "convert.h"
 #include "lowtide/base/text.h"
 #include "lowtide/graph/graph_builder.h"
+#include "lowtide/graph/spec.h"
 #include "lowtide/io/graph_json.h"
 
 namespace nb = nanobind;
@@ -63,43 +64,15 @@ nb::object meta_of(const Graph& graph) {
   return nb::module_::import_("json").attr("loads")(text.empty() ? "{}" : text.c_str());
 }
 
-template <class Ids, class Name>
-Names names_of(const Ids& ids, const Name& name) {
-  Names names;
-  for (auto id : ids) names.emplace_back(name(id));
-  return names;
-}
-
-TensorSpec tensor_of(const Graph& graph, TensorId t) {
-  return {std::string(graph.tensor_name(t)), graph.bytes(t), graph.kind(t), graph.is_output(t)};
-}
-
-NodeSpec node_of(const Graph& graph, NodeId v) {
-  const auto tensor_name = [&](TensorId t) { return graph.tensor_name(t); };
-  NodeSpec node{.name = std::string(graph.node_name(v)),
-                .op = std::string(graph.op(v)),
-                .inputs = names_of(graph.inputs(v), tensor_name),
-                .outputs = names_of(graph.outputs(v), tensor_name),
-                .mutates = names_of(graph.mutates(v), tensor_name),
-                .after = names_of(graph.after(v), [&](NodeId u) { return graph.node_name(u); }),
-                .phase = std::string(graph.phase(v)),
-                .pointwise = graph.is_pointwise(v),
-                .workspace_bytes = graph.workspace_bytes(v),
-                .time_us = graph.time_us(v)};
-  for (const Reuse& reuse : graph.may_reuse(v))
-    node.may_reuse.emplace_back(tensor_name(reuse.fresh), tensor_name(reuse.old));
-  return node;
-}
-
 std::vector<TensorSpec> tensors_of(const Graph& graph) {
   std::vector<TensorSpec> tensors;
-  for (TensorId t : graph.tensors()) tensors.push_back(tensor_of(graph, t));
+  for (TensorId t : graph.tensors()) tensors.push_back(spec_of(graph, t));
   return tensors;
 }
 
 std::vector<NodeSpec> nodes_of(const Graph& graph) {
   std::vector<NodeSpec> nodes;
-  for (NodeId v : graph.nodes()) nodes.push_back(node_of(graph, v));
+  for (NodeId v : graph.nodes()) nodes.push_back(spec_of(graph, v));
   return nodes;
 }
 

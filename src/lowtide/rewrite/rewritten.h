@@ -8,6 +8,7 @@
 #include "lowtide/graph/graph.h"
 #include "lowtide/graph/graph_builder.h"
 #include "lowtide/graph/plan.h"
+#include "lowtide/graph/spec.h"
 
 namespace lowtide {
 
@@ -23,10 +24,7 @@ Schedule restore(const Graph& original, const Rewritten& rewritten, const Schedu
 // `inner` was made from outer.graph: the same, made from what `outer` was made from.
 Rewritten compose(const Rewritten& outer, Rewritten inner);
 
-// The parts of a graph, to build a changed copy from.
-TensorSpec spec_of(const Graph& graph, TensorId t);
-NodeSpec spec_of(const Graph& graph, NodeId v);
-// With the graph's name, source and meta; no tensors or nodes yet.
+// A builder with the graph's name, source and meta; its tensors and nodes come by graph/spec.h.
 GraphBuilder copy_head(const Graph& graph);
 
 }  // namespace lowtide
