@@ -240,6 +240,7 @@ def solve_lp(path) -> float:
     subprocess.run(
         [highsbox.highs_bin_path(), "--solution_file", solution, path],
         env=environment,
+        cwd=path.parent,  # where it writes its log
         check=True,
         capture_output=True,
     )
