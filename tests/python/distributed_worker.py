@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
+import pathlib
 import sys
+import tempfile
 
 import torch
 import torch.distributed as dist
@@ -13,6 +15,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import lowtide.torch as lt
+from lowtide.torch.execution import compiled, tracecache
 from models import TiedTransformer, cnn, image_batch, mlp, token_batch, token_loss, vector_batch
 
 cross_entropy = torch.nn.functional.cross_entropy
@@ -67,6 +70,58 @@ def train(case: str) -> None:
         peak += sum(p.numel() * p.element_size() for p in planned.parameters())
         print(f"{case}: rank {dist.get_rank()} measured {report.measured_bytes} DDP {peak}")
         assert report.measured_bytes < peak + 4096
+
+
+def cached() -> None:
+    """The second start traces on no rank; if one rank finds no program, or another one, on all."""
+    traces = []
+    trace = compiled.trace
+    compiled.trace = lambda body: traces.append(1) or trace(body)
+
+    def run(loss_fn=token_loss):
+        torch.manual_seed(0)
+        planned = TiedTransformer()
+        reference = DistributedDataParallel(copy.deepcopy(planned))
+        optimizers = [torch.optim.AdamW(m.parameters(), lr=1e-2) for m in (reference, planned)]
+        torch.manual_seed(100 + dist.get_rank())
+        batches = [token_batch() for _ in range(3)]
+        step = lt.compile_step(
+            planned, loss_fn, optimizers[1], batches[0], process_group=True, time_limit=0.3
+        )
+        for i in range(8):
+            batch = batches[i % 3]
+            torch.manual_seed(i)
+            loss = loss_fn(reference(batch[0]), batch[1])
+            loss.backward()
+            optimizers[0].step()
+            optimizers[0].zero_grad(set_to_none=True)
+            torch.manual_seed(i)
+            assert torch.equal(step(batch), loss.detach()), f"loss of step {i}"
+        pairs = zip(planned.parameters(), reference.module.parameters(), strict=True)
+        assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
+        assert step.graph.num_nodes > 0
+        return step.report().from_cache
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LOWTIDE_CACHE_DIR"] = folder  # each rank has its own
+        assert not run()
+        assert (run(), len(traces)) == (True, 1)
+        if dist.get_rank() == 1:
+            for entry in pathlib.Path(folder).glob("trace-*"):
+                entry.unlink()
+        assert run()  # the plan; the program is traced
+        assert len(traces) == 2
+        assert (run(), len(traces)) == (True, 2)
+        tracecache.key_of = lambda *looks: "0" * 32  # as if no key told a changed loss
+        assert run()
+        assert len(traces) == 3
+        changed = (lambda x, y: 2 * token_loss(x, y)) if dist.get_rank() == 1 else token_loss
+        try:
+            run(changed)
+        except lt.DisagreementError:
+            assert len(traces) == 4
+        else:
+            raise AssertionError("ranks with different losses agreed")
 
 
 def disagree() -> None:
@@ -138,7 +193,7 @@ def wrapped() -> None:
         raise AssertionError("a wrapped model was captured")
 
 
-OTHERS = {"disagree": disagree, "sharded": sharded, "wrapped": wrapped}
+OTHERS = {"cached": cached, "disagree": disagree, "sharded": sharded, "wrapped": wrapped}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

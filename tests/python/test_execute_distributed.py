@@ -30,6 +30,10 @@ def test_two_ranks():
     torchrun(2, "mlp", "cnn", "transformer", "wide", "disagree", "wrapped")
 
 
+def test_a_second_start_traces_nothing():
+    torchrun(2, "cached")
+
+
 def test_fsdp2_eager_loop_is_recorded_and_replayed():
     torchrun(2, "sharded")
 

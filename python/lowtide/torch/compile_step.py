@@ -12,8 +12,7 @@ fourth on every tensor has its planned time and place. All of them are real step
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
@@ -85,9 +84,14 @@ class CompiledStep(Compiled):
         )
 
     def _program_key(self, kind: Hashable) -> str | None:
-        if self.settings.ranks is not None:  # each process traces: all must do the same at the same time
-            return None
-        options = kind, self._recipe, self._eager_step.returns_result, *self.settings.plan_options
+        ranks = self.settings.ranks
+        options = (
+            ranks and ranks.group.size(),
+            kind,
+            self._recipe,
+            self._eager_step.returns_result,
+            *self.settings.plan_options,
+        )
         return tracecache.key_of(self.model, self._eager_step.loss_fn, self.optimizer, *options)
 
     def _finish(self, traced: TracedStep | Body, outputs: Any) -> Any:
@@ -162,7 +166,7 @@ def compile_step(
       with `loss_fn=None`, a dict and `model(**batch).loss`. Batches of other shapes are planned at their
       second appearance; up to `max_plans` plans are kept.
     memory_limit: bytes beside weights, state and batch; ValueError if it is proved impossible.
-    order: an order solver's name; 'given' keeps program order. arena: place every tensor (CPU).
+    order: an order solver's name; 'given' keeps program order. arena: give every tensor its place.
     autocast: the type to run forward and loss in. scaler: a GradScaler; it implies fuse_update=False.
     clip_grad_norm, clip_grad_value: clip gradients. accumulate: with k > 1 a batch is a list of k batches,
       whose losses are divided by k.
@@ -252,9 +256,3 @@ def _refuse_fused(optimizer: torch.optim.Optimizer, fused_update: bool) -> None:
             f"optimizer {type(optimizer).__name__}: fused=True updates all parameters in one kernel, which "
             "rounds differently from one at a time; pass fused=False, or fuse_update=False to compile_step"
         )
-
-
-@contextlib.contextmanager
-def _without_autocast(device: torch.device) -> Iterator[None]:
-    with torch.autocast(device.type, enabled=False):
-        yield

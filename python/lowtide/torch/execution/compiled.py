@@ -153,6 +153,8 @@ class Compiled:
             return
         with timed(entry.report, self.settings.name, "trace"):
             traced = trace(self._body(batch, Twins(fake_mode())))
+            if self.settings.ranks is not None:
+                traced.buckets = self.settings.ranks.buckets
         # Written down at once: a model may change its constants, and the next process starts as this one.
         text = None if key is None else stored.dump(traced)
         entry.variant = self._variant_of(traced, entry)
@@ -163,9 +165,11 @@ class Compiled:
         """A variant from a stored program and its plan; what is refused cheaply is refused here too."""
         with timed(entry.report, self.settings.name, "load"):
             program = tracecache.load(key, self._batch_as_traced(batch))
-            if program is None:
+            if not self._on_all_ranks(program is not None) or program is None:
                 return False
             self._body(batch, LiveTwins())
+            if self.settings.ranks is not None:
+                self.settings.ranks.buckets = program.traced.buckets
         variant = self._variant_of(program.traced, entry, program.plan_key)
         if not entry.report.from_cache:
             return False
@@ -185,16 +189,21 @@ class Compiled:
         body = self._body(batch, LiveTwins())
         observed = observe(body, program.traced)
         entry.program = None
-        if observed.difference is None:
+        if self._on_all_ranks(observed.difference is None):
             program.traced.result_spec = body.result_spec
             variant.trust()
         else:
             entry.variant, entry.refused = None, program.text
             entry.report.stage, entry.report.from_cache = "eager", False
-            entry.report.reason = f"the program in the cache is not this one: {observed.difference}"
+            difference = observed.difference or "another rank's step differs"
+            entry.report.reason = f"the program in the cache is not this one: {difference}"
         seconds = time.perf_counter() - start - (entry.report.eager_seconds or 0.0)
         entry.report.first_use_seconds["verify"] = max(seconds, 0.0)
         return self._finish(body, observed.outputs)
+
+    def _on_all_ranks(self, value: bool) -> bool:
+        """Ranks trace together or not at all."""
+        return value if self.settings.ranks is None else self.settings.ranks.all_true(value)
 
     def _compile(self, batch: Any) -> None:
         """Trace at once, so that what cannot be compiled is refused here and not in the second step."""

@@ -49,10 +49,13 @@ def _fake_bucket(like: torch.Tensor, numel: int) -> torch.Tensor:
 
 @dataclass
 class DataParallel:
-    """Averages gradients over a process group, and agrees on plans with its ranks."""
+    """Averages gradients over a process group, and agrees on plans with its ranks.
+
+    buckets: names of the parameters whose gradients are averaged together, as the last trace found them.
+    """
 
     group: dist.ProcessGroup
-    _traced_buckets: list[list[str]] = field(default_factory=list)
+    buckets: list[list[str]] = field(default_factory=list)
     _eager_steps: int = 0
 
     @property
@@ -66,7 +69,7 @@ class DataParallel:
         the bucket, so that all gradients together take their own size once.
         """
         started = [
-            (names, self._start([gradients[name] for name in names])) for names in self._buckets(gradients)
+            (names, self._start([gradients[name] for name in names])) for names in self._buckets_of(gradients)
         ]
         result: Gradients = {}
         for names, bucket in started:
@@ -75,17 +78,17 @@ class DataParallel:
                 result[name] = part
         return {name: result[name] for name in gradients}
 
-    def _buckets(self, gradients: Gradients) -> list[list[str]]:
+    def _buckets_of(self, gradients: Gradients) -> list[list[str]]:
         """As DistributedDataParallel's: everything in one in its first step, in parameters' order; from
         then on filled in the order in which gradients become ready, which the trace shows."""
         if get_proxy_mode() is not None:
-            self._traced_buckets = _filled(gradients, _ready_order(gradients))
-            return self._traced_buckets
+            self.buckets = _filled(gradients, _ready_order(gradients))
+            return self.buckets
         self._eager_steps += 1
-        known = {name for names in self._traced_buckets for name in names}
+        known = {name for names in self.buckets for name in names}
         if self._eager_steps == 1 or known != set(gradients):
             return _filled(gradients, list(gradients), first_bytes=None)
-        return self._traced_buckets
+        return self.buckets
 
     def _start(self, gradients: Sequence[torch.Tensor]) -> torch.Tensor:
         first = gradients[0]

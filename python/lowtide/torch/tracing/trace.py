@@ -47,6 +47,7 @@ class TracedStep:
     unused: names of trainable parameters without a gradient, which the step leaves alone.
     groups: the optimizer's param groups as traced; options that are numbers are baked into the module.
     gradients: for a recipe without updates, the names of the parameters whose gradients are returned.
+    buckets: of a data-parallel step, the names of the parameters whose gradients are averaged together.
     """
 
     module: torch.fx.GraphModule
@@ -57,6 +58,7 @@ class TracedStep:
     unused: list[str] = field(default_factory=list)
     groups: Groups = field(default_factory=list)
     gradients: list[str] = field(default_factory=list)
+    buckets: list[list[str]] = field(default_factory=list)
 
     def arguments(
         self,
