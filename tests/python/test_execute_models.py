@@ -73,11 +73,15 @@ def transformers_model(kind):
 
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "llama", "t5", "vit", "resnet"])
-def test_hugging_face(kind):
-    torch.manual_seed(0)
-    model, batch = transformers_model(kind)
-    model.train()
-    train(model, None, batch)
+def test_hugging_face(kind, tmp_path, monkeypatch):
+    """As eager; and the second start traces nothing."""
+    monkeypatch.setenv("LOWTIDE_CACHE_DIR", str(tmp_path))
+    for start in range(2):
+        torch.manual_seed(0)
+        model, batch = transformers_model(kind)
+        model.train()
+        report = train(model, None, batch, cache=True).step.report()
+        assert ("trace" in report.first_use_seconds) == (start == 0), report
 
 
 def test_hugging_face_outputs():

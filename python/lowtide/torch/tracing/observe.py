@@ -33,6 +33,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import TensorWeakRef
 
+from lowtide.torch.tracing.as_traced import as_traced
 from lowtide.torch.tracing.body import Body
 from lowtide.torch.tracing.trace import TracedStep
 
@@ -53,7 +54,7 @@ def observe(body: Body, step: TracedStep) -> Observed:
     matcher = _Matcher(step)
     matcher.bind_inputs({placeholder.name: placeholder.tensor for placeholder in inputs})
     traced = {placeholder.tensor: placeholder.tensor for placeholder in inputs}
-    with _FunctionWatch(matcher), _OperatorWatch(matcher):
+    with as_traced(), _FunctionWatch(matcher), _OperatorWatch(matcher):
         outputs = body(traced)
     matcher.check_outputs(outputs)
     if (body.unused, body.gradients) != (step.unused, step.gradients):
