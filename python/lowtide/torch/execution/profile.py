@@ -29,23 +29,62 @@ class Profile:
     peak_bytes: int | None = None
 
 
+class HostClock:
+    """Seconds from lap to lap on a device that has done its work when a call returns."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def start(self) -> None:
+        self._last = time.perf_counter()
+
+    def stop(self, name: str) -> None:
+        self._seconds[name] = time.perf_counter() - self._last
+
+    def seconds(self) -> dict[str, float]:
+        return self._seconds
+
+
+class EventClock:
+    """Seconds from lap to lap on a device that the host only queues work for, read off events in its
+    queue: nothing waits before the end."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._laps: dict[str, tuple[torch.Event, torch.Event]] = {}
+
+    def start(self) -> None:
+        self._last = self._event()
+
+    def stop(self, name: str) -> None:
+        self._laps[name] = (self._last, self._event())
+
+    def seconds(self) -> dict[str, float]:
+        for _, end in self._laps.values():
+            end.synchronize()
+        return {name: start.elapsed_time(end) / 1e3 for name, (start, end) in self._laps.items()}
+
+    def _event(self) -> torch.Event:
+        event = torch.Event(self._device, enable_timing=True)
+        event.record()
+        return event
+
+
 class _Timed(torch.fx.Interpreter):
     """Runs a graph node by node, letting go of each value after its last use."""
 
-    def __init__(self, module: GraphModule, recording: Recording, profile: Profile) -> None:
+    def __init__(self, module: GraphModule, recording: Recording) -> None:
         super().__init__(module, garbage_collect_values=True)
         self.recording = recording
-        self.profile = profile
+        self.clock = HostClock() if recording.device == "cpu" else EventClock(recording.device)
 
     def run_node(self, n: Node) -> Any:
         if n.op != "call_function":
             return super().run_node(n)
         self.recording.mark(n.name)
-        start = time.perf_counter()
+        self.clock.start()
         result = super().run_node(n)
-        if self.recording.device == "cuda":
-            torch.cuda.synchronize()  # the host only queues
-        self.profile.seconds[n.name] = time.perf_counter() - start
+        self.clock.stop(n.name)
         return result
 
 
@@ -53,7 +92,9 @@ def run_profiled(module: GraphModule, tensors: Sequence[Any], device: str = "cpu
     """The outputs of `module` on `tensors`, and its profile. A real run: it updates what the step does."""
     profile = Profile()
     with record_if_free(device) as recording, torch.no_grad():
-        outputs = _Timed(module, recording, profile).run(*tensors, enable_io_processing=False)
+        interpreter = _Timed(module, recording)
+        outputs = interpreter.run(*tensors, enable_io_processing=False)
+        profile.seconds = interpreter.clock.seconds()
     if recording.available:
         profile.peak_bytes = recording.peak_bytes
         profile.workspace_bytes = workspaces(recording)
