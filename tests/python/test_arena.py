@@ -12,6 +12,7 @@ import warnings
 import pytest
 
 from models import TiedTransformer, cnn, image_batch, mlp, token_batch, token_loss, vector_batch
+from training import Loop, twin_loops
 
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("lowtide.torch")
@@ -30,31 +31,6 @@ CASES = {
 }
 
 
-class Loop:
-    """An ordinary training loop, gradients freed at the end of the step."""
-
-    def __init__(self, model, loss_fn, batches):
-        self.model, self.loss_fn, self.batches = model, loss_fn, batches
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-        self.losses = []
-
-    def step(self, i):
-        inputs, target = self.batches[i % len(self.batches)]
-        loss = self.loss_fn(self.model(inputs), target)
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.losses.append(loss.detach().clone())
-
-
-def twin_loops(case, count=4):
-    make, loss_fn, batch = CASES[case]
-    torch.manual_seed(0)
-    model = make()
-    batches = [batch() for _ in range(count)]
-    return Loop(copy.deepcopy(model), loss_fn, batches), Loop(model, loss_fn, batches)
-
-
 def same(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.losses, b.losses, strict=True)) and all(
         torch.equal(x, y)
@@ -65,7 +41,7 @@ def same(a, b):
 @needs_arena
 @pytest.mark.parametrize("case", CASES)
 def test_a_replayed_eager_loop_is_bit_equal_and_served(case):
-    eager, planned = twin_loops(case)
+    eager, planned = twin_loops(*CASES[case])
     torch.manual_seed(1)
     for i in range(8):
         eager.step(i)
@@ -110,7 +86,7 @@ def test_record_sees_sizes_lifetimes_and_escapes():
 
 @needs_arena
 def test_a_hook_that_keeps_an_activation_is_not_overwritten():
-    eager, planned = twin_loops("mlp")
+    eager, planned = twin_loops(*CASES["mlp"])
     planned.step(0), eager.step(0)
     with lt.record() as rec:
         planned.step(1)
@@ -130,7 +106,7 @@ def test_a_hook_that_keeps_an_activation_is_not_overwritten():
 
 @needs_arena
 def test_half_a_batch_diverges_and_the_next_whole_one_does_not():
-    eager, planned = twin_loops("cnn")
+    eager, planned = twin_loops(*CASES["cnn"])
     for loop in (eager, planned):
         half = tuple(x[:2] for x in loop.batches[2])
         loop.batches = [*loop.batches[:2], half, *loop.batches[3:]]

@@ -24,6 +24,32 @@ def assert_same(mine, theirs, what=""):
         assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b, what
 
 
+class Loop:
+    """An ordinary training loop, gradients freed at the end of the step."""
+
+    def __init__(self, model, loss_fn, batches):
+        self.model, self.loss_fn, self.batches = model, loss_fn, batches
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        self.losses = []
+
+    def step(self, i):
+        inputs, target = self.batches[i % len(self.batches)]
+        loss = self.loss_fn(self.model(inputs), target)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.losses.append(loss.detach().clone())
+        return self.losses[-1]
+
+
+def twin_loops(make, loss_fn, batch, count=4, device="cpu"):
+    """Two loops over equal models and the same batches."""
+    torch.manual_seed(0)
+    model = make().to(device)
+    batches = [tuple(x.to(device) for x in batch()) for _ in range(count)]
+    return Loop(copy.deepcopy(model), loss_fn, batches), Loop(model, loss_fn, batches)
+
+
 class Twins:
     """An eager and a compiled copy of a model with its optimizer."""
 

@@ -6,7 +6,6 @@ Written without a device at hand: the expectations are those of the CPU's tests 
 
 from __future__ import annotations
 
-import copy
 import pathlib
 import sys
 
@@ -19,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lowtide.torch.arena.library import library  # noqa: E402
 from lowtide.torch.arena.replay import PlacedPlan  # noqa: E402
 from models import TiedTransformer, cnn, image_batch, mlp, token_batch, token_loss, vector_batch  # noqa: E402
+from training import Loop, twin_loops  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,
@@ -48,28 +48,6 @@ def on_device(batch):
     return tuple(x.cuda() for x in batch)
 
 
-class Loop:
-    def __init__(self, model, loss_fn, batches):
-        self.model, self.loss_fn, self.batches = model, loss_fn, batches
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-
-    def step(self, i):
-        inputs, target = self.batches[i % len(self.batches)]
-        loss = self.loss_fn(self.model(inputs), target)
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return loss.detach()
-
-
-def twin_loops(case):
-    make, loss_fn, batch = CASES[case]
-    torch.manual_seed(0)
-    model = make().cuda()
-    batches = [on_device(batch()) for _ in range(3)]
-    return Loop(copy.deepcopy(model), loss_fn, batches), Loop(model, loss_fn, batches)
-
-
 def same_weights(a, b):
     pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
     return all(torch.equal(x, y) for x, y in pairs)
@@ -83,7 +61,7 @@ def test_the_arena_is_built_and_installed():
 @pytest.mark.parametrize("case", CASES)
 def test_the_sequence_of_requests_is_the_same_in_every_step(case):
     """cuBLAS's and cuDNN's workspaces included, after two steps."""
-    loop, _ = twin_loops(case)
+    loop, _ = twin_loops(*CASES[case], count=3, device="cuda")
     sizes = []
     for i in range(5):
         with lt.record("cuda") as rec:
@@ -95,7 +73,7 @@ def test_the_sequence_of_requests_is_the_same_in_every_step(case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_eager_loop_replays_bit_equal(case):
-    eager, planned = twin_loops(case)
+    eager, planned = twin_loops(*CASES[case], count=3, device="cuda")
     expected, losses = [], []
     for i in range(8):
         torch.manual_seed(i)
@@ -122,7 +100,7 @@ def test_an_eager_loop_replays_bit_equal(case):
 @pytest.mark.parametrize("arena", [False, True])
 @pytest.mark.parametrize("case", CASES)
 def test_a_compiled_step_is_bit_equal(case, arena):
-    eager, planned = twin_loops(case)
+    eager, planned = twin_loops(*CASES[case], count=3, device="cuda")
     step = lt.compile_step(
         planned.model, planned.loss_fn, planned.optimizer, planned.batches[0], arena=arena, cache=False
     )
