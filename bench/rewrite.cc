@@ -13,6 +13,7 @@
 #include "lowtide/analysis/spans.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
+#include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/planner/order_phase.h"
 #include "lowtide/rewrite/passes.h"
@@ -46,9 +47,11 @@ Bytes measure(const Graph& graph, const std::vector<std::string>& passes, double
   row->changed += outcome.rewritten.has_value();
   count(outcome.rewritten ? outcome.rewritten->graph : graph, row);
   const OrderProblem problem = lower_order(graph).problem;
+  const Bytes program_peak = peak(problem, program_order_of(problem));
   Solution<Schedule> solution = Solution<Schedule>::unknown(0);
   row->seconds += seconds_of([&] {
-    solution = solve_order(graph, problem, {.rewrite = passes}, Limits::within_seconds(limit));
+    solution = solve_order(graph, problem, program_peak, {.rewrite = passes},
+                           Limits::within_seconds(limit));
   });
   row->proven += solution.status() == Status::kOptimal;
   return solution.value();

@@ -101,6 +101,22 @@ TEST(OrderSolvers, RandomGraphsWithWorkspacesAndReuse) {
   }
 }
 
+// Wherever the steps end: what has run, and the rest in program order.
+TEST(OrderSolvers, SimpleOnesStopAnywhere) {
+  for (std::uint64_t seed = 0; seed < testing::cases(200, 20'000); ++seed) {
+    const OrderProblem problem =
+        lower_order(testing::random_graph(seed, {.num_nodes = 12})).problem;
+    for (const OrderSolver& solver : order_solvers()) {
+      if (solver.exact || solver.needs_highs) continue;
+      for (std::int64_t steps = 0; steps <= 14; ++steps) {
+        const auto solution = solver.solve(problem, Limits::within_steps(steps));
+        ASSERT_TRUE(is_legal(problem, solution.best())) << solver.name << " " << seed;
+        ASSERT_EQ(peak(problem, solution.best()), solution.value()) << solver.name << " " << seed;
+      }
+    }
+  }
+}
+
 TEST(Contraction, KeepsTheOptimum) {
   for (std::uint64_t seed = 0; seed < testing::cases(1000, 100'000); ++seed) {
     const Graph graph = testing::random_graph(seed, {.num_nodes = 5 + static_cast<int>(seed % 8)});

@@ -14,6 +14,7 @@ namespace {
 template <class Best, class Visit>
 void visit_by_need(const OrderProblem& problem, const Schedule& schedule, Meter* meter,
                    const Best& best, const Visit& visit) {
+  if (meter->stopped()) return;
   const auto needed = profile(problem, schedule);
   std::vector<std::size_t> by_need(schedule.size());
   std::iota(by_need.begin(), by_need.end(), 0);
@@ -82,7 +83,7 @@ void NodeBounds::compute(NodeId v, Meter* meter) {
     best_ = at_most_[v];
     node_ = v;
   }
-  if (cut.is_maximal()) stand_at(cut.minimiser(Minimiser::kSmallest));
+  if (cut.is_maximal() && !meter->stopped()) stand_at(cut.minimiser(Minimiser::kSmallest));
 }
 
 void NodeBounds::stand_at(const IdVector<NodeId, std::uint8_t>& set) {

@@ -66,8 +66,9 @@ Layout best_skyline(const LayoutProblem& problem, const Limits& limits) {
   if (has_fixed_offsets(problem))
     return fit_by_keys(problem, {kLifetime, kSize, kLifetime}, Fit::kLowest, limits);
   Layout best = stream_fit(problem, limits);
+  if (limits.expired()) return best;
   const Bytes good_enough = std::max(lower_bound(problem), problem.capacity.value_or(0));
-  if (best.height <= good_enough || limits.expired()) return best;
+  if (best.height <= good_enough) return best;
   const Sections sections = make_sections(problem);
   Meter meter(limits);
   for (const Keys& keys : skyline_orders()) {

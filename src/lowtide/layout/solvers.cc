@@ -67,7 +67,7 @@ Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
   constexpr int kShortRounds = 2;
   Layout layout = best_skyline(problem, limits);
   const bool may_search = !is_impossible(problem) && is_exact_size(problem);
-  if (is_impossible(problem) || is_good_enough(problem, layout))
+  if (limits.expired() || is_impossible(problem) || is_good_enough(problem, layout))
     return judged(problem, std::move(layout), limits);
   Bytes bound = 0;
   if (may_search) {

@@ -29,7 +29,7 @@ class Contractor {
         changed |= may_move(i) && try_eager(NodeId(i));
     }
     if (meter_->stopped()) return std::nullopt;
-    return nodes_.survivors();
+    return nodes_.survivors(meter_);
   }
 
  private:
@@ -118,6 +118,7 @@ std::optional<Reduced> contract(const OrderProblem& problem, Meter* meter, const
   const auto bytes =
       std::min(kReachabilityBytes, meter->limits().memory_bytes() / kReachabilityShare);
   const Reachability reach(problem.predecessors, problem.successors, bytes, meter);
+  if (meter->stopped()) return std::nullopt;
   if (problem.reuses.num_items() == 0) return Contractor(problem, reach, meter).run();
   const OrderProblem settled = settle_reuses(problem, reach);
   return Contractor(settled, reach, meter).run();

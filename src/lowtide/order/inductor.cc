@@ -23,8 +23,11 @@ Earliness earliness(const OrderProblem& problem, const IdVector<NodeId, Step>& s
 // Depth first, without recursion: a chain of 10^6 nodes is no deep stack.
 class DepthFirst {
  public:
-  explicit DepthFirst(const OrderProblem& problem)
-      : problem_(problem), traffic_(problem.num_nodes(), 0), seen_(problem.num_nodes(), 0) {
+  DepthFirst(const OrderProblem& problem, Meter* meter)
+      : problem_(problem),
+        meter_(meter),
+        traffic_(problem.num_nodes(), 0),
+        seen_(problem.num_nodes(), 0) {
     for (NodeId v : problem.nodes()) {
       for (TensorId t : problem.inputs[v]) traffic_[v] += problem.bytes[t];
       for (TensorId t : problem.outputs[v]) traffic_[v] += problem.bytes[t];
@@ -35,7 +38,11 @@ class DepthFirst {
     std::vector<NodeId> roots;
     for (NodeId v : problem_.nodes()) roots.push_back(v);
     sort_by_traffic(&roots);
-    for (NodeId root : roots) visit(root);
+    for (NodeId root : roots) {
+      if (meter_->stopped()) break;
+      visit(root);
+    }
+    append_rest(problem_, &schedule_);
     return std::move(schedule_);
   }
 
@@ -62,7 +69,7 @@ class DepthFirst {
 
   void visit(NodeId root) {
     enter(root);
-    while (!path_.empty()) {
+    while (!path_.empty() && !meter_->spend()) {
       Frame& top = path_.back();
       if (top.next < top.needs.size()) {
         enter(top.needs[top.next++]);  // may move `top`
@@ -74,6 +81,7 @@ class DepthFirst {
   }
 
   const OrderProblem& problem_;
+  Meter* meter_;
   IdVector<NodeId, Bytes> traffic_;
   IdVector<NodeId, std::uint8_t> seen_;
   std::vector<Frame> path_;
@@ -87,7 +95,7 @@ Schedule lpmf_order(const OrderProblem& problem, Meter* meter) {
   return greedy_order(problem, 0, meter);
 }
 
-Schedule bfs_order(const OrderProblem& problem) {
+Schedule bfs_order(const OrderProblem& problem, Meter* meter) {
   IdVector<NodeId, std::size_t> waits_for(problem.num_nodes(), 0);
   IdVector<NodeId, Step> step(problem.num_nodes(), 0);
   std::priority_queue<Earliness, std::vector<Earliness>, std::greater<>> ready;
@@ -96,7 +104,7 @@ Schedule bfs_order(const OrderProblem& problem) {
     if (waits_for[v] == 0) ready.push({{}, v});
   }
   Schedule schedule;
-  while (!ready.empty()) {
+  while (!ready.empty() && !meter->spend()) {
     const NodeId v = ready.top().second;
     ready.pop();
     step[v] = static_cast<Step>(schedule.size());
@@ -104,9 +112,12 @@ Schedule bfs_order(const OrderProblem& problem) {
     for (NodeId w : problem.successors[v])
       if (--waits_for[w] == 0) ready.push(earliness(problem, step, w));
   }
+  append_rest(problem, &schedule);
   return schedule;
 }
 
-Schedule dfs_order(const OrderProblem& problem) { return DepthFirst(problem).run(); }
+Schedule dfs_order(const OrderProblem& problem, Meter* meter) {
+  return DepthFirst(problem, meter).run();
+}
 
 }  // namespace lowtide

@@ -7,7 +7,16 @@
 
 namespace lowtide {
 
-Schedule order_by_rank(const OrderProblem& problem, const IdVector<NodeId, std::int64_t>& rank) {
+void append_rest(const OrderProblem& problem, Schedule* schedule) {
+  if (schedule->size() == problem.num_nodes()) return;
+  IdVector<NodeId, std::uint8_t> done(problem.num_nodes(), 0);
+  for (NodeId v : *schedule) done[v] = 1;
+  for (NodeId v : problem.nodes())
+    if (!done[v]) schedule->push_back(v);
+}
+
+Schedule order_by_rank(const OrderProblem& problem, const IdVector<NodeId, std::int64_t>& rank,
+                       Meter* meter) {
   using Entry = std::pair<std::int64_t, NodeId>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
   IdVector<NodeId, std::uint32_t> waits_for(problem.num_nodes(), 0);
@@ -17,23 +26,24 @@ Schedule order_by_rank(const OrderProblem& problem, const IdVector<NodeId, std::
   }
   Schedule schedule;
   schedule.reserve(problem.num_nodes());
-  while (!ready.empty()) {
+  while (!ready.empty() && !meter->spend()) {
     const NodeId v = ready.top().second;
     ready.pop();
     schedule.push_back(v);
     for (NodeId w : problem.successors[v])
       if (--waits_for[w] == 0) ready.emplace(rank[w], w);
   }
+  append_rest(problem, &schedule);
   return schedule;
 }
 
 // Updates before all else, then program order.
-Schedule hoisted_order(const OrderProblem& problem) {
+Schedule hoisted_order(const OrderProblem& problem, Meter* meter) {
   const auto n = static_cast<std::int64_t>(problem.num_nodes());
   IdVector<NodeId, std::int64_t> rank(problem.num_nodes(), 0);
   for (NodeId v : problem.nodes())
     rank[v] = static_cast<std::int64_t>(v.index()) - (problem.is_update[v] ? n : 0);
-  return order_by_rank(problem, rank);
+  return order_by_rank(problem, rank, meter);
 }
 
 namespace {
@@ -63,8 +73,7 @@ class Greedy {
       for (NodeId w : state_.cheaper())
         if (!done_[w] && state_.is_ready(w)) push(w);
     }
-    for (NodeId v : problem_.nodes())
-      if (!done_[v]) schedule.push_back(v);
+    append_rest(problem_, &schedule);
     return schedule;
   }
 

@@ -1,5 +1,6 @@
 // The simple order solvers: each lists the ready nodes and takes one by a rule. All O((n + m) log
-// n).
+// n). Where the meter stops one, the rest follows in program order: what has run is a down-set, so
+// that is legal.
 //
 //   given   program order.
 //   hoist   program order, but an optimizer node as early as it may: a weight's gradient dies at
@@ -16,12 +17,21 @@
 namespace lowtide {
 
 // The legal order nearest to `rank`: always the ready node of least rank; ties by number.
-Schedule order_by_rank(const OrderProblem& problem, const IdVector<NodeId, std::int64_t>& rank);
+Schedule order_by_rank(const OrderProblem& problem, const IdVector<NodeId, std::int64_t>& rank,
+                       Meter* meter);
+inline Schedule order_by_rank(const OrderProblem& problem,
+                              const IdVector<NodeId, std::int64_t>& rank) {
+  Meter unlimited{Limits()};
+  return order_by_rank(problem, rank, &unlimited);
+}
 
-Schedule hoisted_order(const OrderProblem& problem);
+Schedule hoisted_order(const OrderProblem& problem, Meter* meter);
 
-// `budget`: nodes that would need more wait while another one fits; kMaxBytes for none. Where the
-// meter stops it, the rest follows in program order.
+// Appends the nodes that `schedule`, the beginning of a legal order, does not hold: in program
+// order.
+void append_rest(const OrderProblem& problem, Schedule* schedule);
+
+// `budget`: nodes that would need more wait while another one fits; kMaxBytes for none.
 Schedule greedy_order(const OrderProblem& problem, Bytes budget, Meter* meter);
 inline Schedule greedy_order(const OrderProblem& problem) {
   Meter unlimited{Limits()};

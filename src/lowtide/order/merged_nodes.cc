@@ -144,36 +144,66 @@ const std::vector<NodeId>& MergedNodes::read(Lists* lists, NodeId v) {
   return scratch_;
 }
 
-Reduced MergedNodes::survivors() {
-  Reduced reduced;
-  OrderProblemBuilder builder;
-  IdVector<NodeId, NodeId> renamed(problem_.num_nodes());
-  for (NodeId v : problem_.nodes()) {
-    if (is_merged(v)) continue;
-    renamed[v] = builder.add_node(need_[v], problem_.is_update[v] != 0);
-    reduced.runs.push_row(run_of(v));
+// The parts of survivors(), each O(n + m).
+class MergedNodes::Survivors {
+ public:
+  explicit Survivors(MergedNodes* nodes)
+      : nodes_(*nodes),
+        problem_(nodes->problem_),
+        renamed_(problem_.num_nodes()),
+        tensor_renamed_(problem_.num_tensors()) {}
+
+  void add_nodes() {
+    for (NodeId v : problem_.nodes()) {
+      if (nodes_.is_merged(v)) continue;
+      renamed_[v] = builder_.add_node(nodes_.need_[v], problem_.is_update[v] != 0);
+      runs_.push_row(nodes_.run_of(v));
+    }
   }
-  for (NodeId v : problem_.nodes()) {
-    if (is_merged(v)) continue;
-    for (NodeId p : predecessors(v)) builder.add_dependency(renamed[p], renamed[v]);
+  void add_dependencies() {
+    for (NodeId v : problem_.nodes()) {
+      if (nodes_.is_merged(v)) continue;
+      for (NodeId p : nodes_.predecessors(v)) builder_.add_dependency(renamed_[p], renamed_[v]);
+    }
   }
-  IdVector<TensorId, TensorId> tensor_renamed(problem_.num_tensors());
-  for (TensorId t : problem_.tensors()) {
+  void add_tensors() {
+    for (TensorId t : problem_.tensors()) add_tensor(t);
+    for (NodeId v : problem_.nodes())
+      for (const Reuse& reuse : problem_.reuses[v])
+        builder_.add_reuse(renamed_[v], {tensor_renamed_[reuse.fresh], tensor_renamed_[reuse.old]});
+  }
+  Reduced build() { return {std::move(builder_).build(), std::move(runs_)}; }
+
+ private:
+  void add_tensor(TensorId t) {
     const NodeId producer = problem_.producer[t];
-    const NodeId maker = producer.is_none() ? producer : find(producer);
+    const NodeId maker = producer.is_none() ? producer : nodes_.find(producer);
     const bool reused = !maker.is_none() && !problem_.reuses[producer].empty();
-    const Use use = use_of(t);
-    if (!use.survives && !reused) continue;
-    tensor_renamed[t] = builder.add_tensor(
-        problem_.bytes[t], maker.is_none() ? maker : renamed[maker], problem_.kept[t] != 0);
+    if (!nodes_.use_of(t).survives && !reused) return;
+    tensor_renamed_[t] = builder_.add_tensor(
+        problem_.bytes[t], maker.is_none() ? maker : renamed_[maker], problem_.kept[t] != 0);
     for (NodeId c : problem_.consumers[t])
-      if (find(c) != maker) builder.add_reader(tensor_renamed[t], renamed[find(c)]);
+      if (nodes_.find(c) != maker)
+        builder_.add_reader(tensor_renamed_[t], renamed_[nodes_.find(c)]);
   }
-  for (NodeId v : problem_.nodes())
-    for (const Reuse& reuse : problem_.reuses[v])
-      builder.add_reuse(renamed[v], {tensor_renamed[reuse.fresh], tensor_renamed[reuse.old]});
-  reduced.problem = std::move(builder).build();
-  return reduced;
+
+  MergedNodes& nodes_;
+  const OrderProblem& problem_;
+  IdVector<NodeId, NodeId> renamed_;
+  IdVector<TensorId, TensorId> tensor_renamed_;
+  OrderProblemBuilder builder_;
+  Csr<NodeId, NodeId> runs_;
+};
+
+std::optional<Reduced> MergedNodes::survivors(Meter* meter) {
+  Survivors survivors(this);
+  const auto size = static_cast<std::int64_t>(problem_.num_nodes());
+  for (const auto part :
+       {&Survivors::add_nodes, &Survivors::add_dependencies, &Survivors::add_tensors}) {
+    (survivors.*part)();
+    if (meter->spend(size)) return std::nullopt;
+  }
+  return survivors.build();
 }
 
 }  // namespace lowtide

@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "lowtide/base/limits.h"
 #include "lowtide/model/order_problem.h"
 #include "lowtide/order/reduced.h"
 
@@ -39,9 +41,11 @@ class MergedNodes {
   void merge_before(NodeId v, NodeId into, Bytes need);
   void merge_after(NodeId v, NodeId into, Bytes need);
 
-  Reduced survivors();
+  // Nothing if the meter stops it.
+  std::optional<Reduced> survivors(Meter* meter);
 
  private:
+  class Survivors;
   // A singly linked list of nodes for each node, all in one array.
   struct Lists {
     IdVector<NodeId, std::int32_t> head, tail;  // -1: empty

@@ -162,7 +162,9 @@ Reduced piece_between(const OrderProblem& problem, const IdVector<NodeId, Part>&
 }
 
 Reduced unreduced(const OrderProblem& problem) {
-  return piece_between(problem, IdVector<NodeId, Part>(problem.num_nodes(), Part::kPiece));
+  Reduced whole{problem, {}};
+  for (NodeId v : problem.nodes()) whole.runs.push_row(std::array{v});
+  return whole;
 }
 
 std::optional<Reduced> with_precedences(const OrderProblem& problem,

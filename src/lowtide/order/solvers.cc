@@ -22,56 +22,48 @@ constexpr std::int64_t kBoundSteps = 50'000'000;
 // The exact search has better bounds: it only looks at the few nodes that need most.
 constexpr std::int64_t kFirstLooks = 8;
 
-// `schedule` with its peak and the reachability bound (5a), as far as the limits let it come.
-Solution<Schedule> judged(const OrderProblem& problem, Schedule schedule, const Limits& limits,
-                          std::int64_t steps = kBoundSteps) {
+struct Ordered {
+  Schedule schedule;
+  Bytes peak;
+};
+
+Ordered with_peak(const OrderProblem& problem, Schedule schedule) {
   const Bytes value = peak(problem, schedule);
+  return {std::move(schedule), value};
+}
+
+// With the reachability bound (5a), as far as the limits let it come.
+Solution<Schedule> judged(const OrderProblem& problem, Ordered order, const Limits& limits,
+                          std::int64_t steps = kBoundSteps) {
   Meter meter(limits.with_steps(steps));
-  const Bytes bound = std::max(own_bound(problem), reachability_bound(problem, schedule, &meter));
-  limits.report(value, bound);
-  return Solution<Schedule>::found(std::move(schedule), value, bound);
+  const Bytes bound =
+      std::max(own_bound(problem), reachability_bound(problem, order.schedule, &meter));
+  limits.report(order.peak, bound);
+  return Solution<Schedule>::found(std::move(order.schedule), order.peak, bound);
 }
 
 Solution<Schedule> given(const OrderProblem& problem, const Limits& limits) {
-  return judged(problem, program_order_of(problem), limits);
+  return judged(problem, with_peak(problem, program_order_of(problem)), limits);
 }
 
-Solution<Schedule> hoist(const OrderProblem& problem, const Limits& limits) {
-  return judged(problem, hoisted_order(problem), limits);
-}
-
-Solution<Schedule> greedy(const OrderProblem& problem, const Limits& limits) {
-  Meter meter(limits);
-  return judged(problem, greedy_order(problem, kMaxBytes, &meter), limits);
-}
-
-Solution<Schedule> lpmf(const OrderProblem& problem, const Limits& limits) {
-  Meter meter(limits);
-  return judged(problem, lpmf_order(problem, &meter), limits);
-}
-
-Solution<Schedule> bfs(const OrderProblem& problem, const Limits& limits) {
-  return judged(problem, bfs_order(problem), limits);
-}
-
-Solution<Schedule> dfs(const OrderProblem& problem, const Limits& limits) {
-  return judged(problem, dfs_order(problem), limits);
+Schedule greedy_freely(const OrderProblem& problem, Meter* meter) {
+  return greedy_order(problem, kMaxBytes, meter);
 }
 
 using MakeOrder = Schedule (*)(const OrderProblem& problem, Meter* meter);
-constexpr std::array<MakeOrder, 5> kSimpleOrders = {
-    [](const OrderProblem& problem, Meter*) { return hoisted_order(problem); },
-    [](const OrderProblem& problem, Meter* meter) {
-      return greedy_order(problem, kMaxBytes, meter);
-    },
-    [](const OrderProblem& problem, Meter* meter) { return lpmf_order(problem, meter); },
-    [](const OrderProblem& problem, Meter*) { return dfs_order(problem); },
-    [](const OrderProblem& problem, Meter*) { return bfs_order(problem); },
-};
+
+template <MakeOrder kMake>
+Solution<Schedule> simple(const OrderProblem& problem, const Limits& limits) {
+  Meter meter(limits);
+  return judged(problem, with_peak(problem, kMake(problem, &meter)), limits);
+}
+
+constexpr std::array<MakeOrder, 5> kSimpleOrders = {hoisted_order, greedy_freely, lpmf_order,
+                                                    dfs_order, bfs_order};
 
 // The best of the simple orders, greedy once more with that as its budget among them; ties go to
 // the first. They run on several threads if there are any.
-Schedule best_simple_order(const OrderProblem& problem, const Limits& limits) {
+Ordered best_simple_order(const OrderProblem& problem, const Limits& limits) {
   std::array<Schedule, kSimpleOrders.size()> found;
   Meter meter(limits);
   const std::size_t counted = in_order(&meter, found.size(), [&](std::size_t i, Meter* own) {
@@ -79,17 +71,14 @@ Schedule best_simple_order(const OrderProblem& problem, const Limits& limits) {
     found[i] = kSimpleOrders[i](problem, own);
     return true;
   });
-  Schedule best = program_order_of(problem);
-  Bytes least = peak(problem, best);
+  Ordered best = with_peak(problem, program_order_of(problem));
   const auto consider = [&](Schedule schedule) {
-    const Bytes value = peak(problem, schedule);
-    if (value >= least) return;
-    best = std::move(schedule);
-    least = value;
+    Ordered order = with_peak(problem, std::move(schedule));
+    if (order.peak < best.peak) best = std::move(order);
   };
   for (std::size_t i = 0; i < counted; ++i)
     if (!found[i].empty()) consider(std::move(found[i]));
-  if (!meter.stopped()) consider(greedy_order(problem, least, &meter));
+  if (!meter.stopped()) consider(greedy_order(problem, best.peak, &meter));
   return best;
 }
 
@@ -132,14 +121,16 @@ constexpr std::array kSolvers = {
                 ilp_shared, true},
     OrderSolver{"best", false, "the best of all that follow; for huge graphs in a hurry", best},
     OrderSolver{"given", false, "program order as it stands; to measure against", given},
-    OrderSolver{"hoist", false, "program order with early weight updates; training graphs", hoist},
+    OrderSolver{"hoist", false, "program order with early weight updates; training graphs",
+                simple<hoisted_order>},
     OrderSolver{"greedy", false, "free moves, then least growth; graphs with parallel branches",
-                greedy},
-    OrderSolver{"lpmf", false, "Inductor's: least peak memory first; fused forward graphs", lpmf},
+                simple<greedy_freely>},
+    OrderSolver{"lpmf", false, "Inductor's: least peak memory first; fused forward graphs",
+                simple<lpmf_order>},
     OrderSolver{"dfs", false, "Inductor's: depth first by bytes touched; inference, many branches",
-                dfs},
+                simple<dfs_order>},
     OrderSolver{"bfs", false, "Inductor's: earliest predecessors first; wide and shallow graphs",
-                bfs},
+                simple<bfs_order>},
 };
 
 }  // namespace

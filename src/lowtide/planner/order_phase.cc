@@ -30,16 +30,16 @@ Solution<Schedule> solve_rewritten(const Graph& graph, const OrderProblem& probl
 
 }  // namespace
 
-Solution<Schedule> solve_order(const Graph& graph, const OrderProblem& problem,
+Solution<Schedule> solve_order(const Graph& graph, const OrderProblem& problem, Bytes program_peak,
                                const PlanOptions& options, const Limits& limits) {
-  Schedule given = program_order_of(problem);
-  const Bytes given_peak = peak(problem, given);
   Meter meter(limits);
   const RewriteOutcome outcome = rewrite(graph, options.rewrite, &meter);
   auto solution = outcome.rewritten ? solve_rewritten(graph, problem, outcome, options, &meter)
                                     : solve(problem, options, limits);
   // Whatever a solver says, nobody gets a worse order than the one they came with.
-  solution.improve(Solution<Schedule>::found(std::move(given), given_peak, solution.bound()));
+  if (solution.value() > program_peak)
+    solution.improve(
+        Solution<Schedule>::found(program_order_of(problem), program_peak, solution.bound()));
   return solution;
 }
 

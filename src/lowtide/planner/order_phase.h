@@ -15,8 +15,9 @@
 
 namespace lowtide {
 
-// `problem`: the graph, lowered. The answer is never worse than program order.
-Solution<Schedule> solve_order(const Graph& graph, const OrderProblem& problem,
+// `problem`: the graph, lowered; `program_peak`: its peak in program order. The answer is never
+// worse than that.
+Solution<Schedule> solve_order(const Graph& graph, const OrderProblem& problem, Bytes program_peak,
                                const PlanOptions& options, const Limits& limits);
 
 }  // namespace lowtide

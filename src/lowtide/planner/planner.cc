@@ -59,6 +59,7 @@ Packing pack(const OrderProblem& problem, Schedule schedule, const PlanOptions& 
 void repack_gaps(const OrderProblem& problem, const PlanOptions& options, const Limits& limits,
                  Packing* packing) {
   if (options.order != "auto" || options.layout != "auto") return;  // told what to do
+  if (limits.expired()) return;
   const RepackGoal goal{.budget = peak(problem, packing->schedule),
                         .arena = load(packing->placing.problem),
                         .alignment = options.alignment};
@@ -86,7 +87,7 @@ PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
   outcome.program_peak_bytes = peak(lowered.problem, program_order_of(lowered.problem));
 
   const Stopwatch order_watch;
-  const auto order = solve_order(graph, lowered.problem, options,
+  const auto order = solve_order(graph, lowered.problem, outcome.program_peak_bytes, options,
                                  limits.with_seconds(kOrderShare * options.time_limit_seconds));
   outcome.order_seconds = order_watch.seconds();
 
