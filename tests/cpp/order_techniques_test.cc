@@ -81,8 +81,11 @@ TEST(Follow, IsLegalFromBothEndsAtAnyBudget) {
     for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
       if (reuse && direction == Direction::kBackward) continue;
       Meter meter{Limits()};
-      const auto order = follow(problem, guide, budget, direction, &meter);
+      const auto order = follow(problem, guide, {budget}, direction, &meter);
       ASSERT_NO_FATAL_FAILURE(expect_legal(problem, *order)) << seed;
+      const Bytes value = peak(problem, *order);
+      ASSERT_FALSE(follow(problem, guide, {budget, value}, direction, &meter)) << seed;
+      ASSERT_EQ(follow(problem, guide, {budget, value + 1}, direction, &meter), order) << seed;
     }
   }
 }
@@ -97,7 +100,7 @@ TEST(Follow, KeepsWhatFits) {
       Meter meter{Limits()};
       Schedule ranking = guide;
       if (direction == Direction::kBackward) std::reverse(ranking.begin(), ranking.end());
-      ASSERT_LE(peak(problem, *follow(problem, ranking, budget, direction, &meter)), budget)
+      ASSERT_LE(peak(problem, *follow(problem, ranking, {budget}, direction, &meter)), budget)
           << seed;
     }
   }
@@ -106,7 +109,7 @@ TEST(Follow, KeepsWhatFits) {
 TEST(Follow, StopsAtTheMeter) {
   const auto problem = random_problem(1, 40, false);
   Meter meter{Limits::within_steps(5)};
-  EXPECT_FALSE(follow(problem, program_order_of(problem), 0, Direction::kForward, &meter));
+  EXPECT_FALSE(follow(problem, program_order_of(problem), {0}, Direction::kForward, &meter));
 }
 
 }  // namespace

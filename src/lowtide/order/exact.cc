@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::int64_t kFirstEffort = 20'000;  // steps of a search, and as many per node
 constexpr std::int64_t kEffortPerNode = 50;
+constexpr std::int64_t kProbeEffort = 1000;  // of a first search, as good as free
+constexpr std::int64_t kProbePerNode = 20;
 constexpr std::int64_t kEffortGrowth = 8;
 constexpr int kBisections = 6;
 constexpr Bytes kWideGap = 100;  // one part in
@@ -47,13 +49,14 @@ class ExactOrder {
         bounds_(core_.problem) {}
 
   Solution<Schedule> run() {
-    learn(guide_);
+    const auto size = static_cast<std::int64_t>(core_.problem.num_nodes());
+    if (!done()) learn(guide_);
     raise_bound(1);
+    ask(solution_.bound(), kProbeEffort + kProbePerNode * size, &ExactOrder::search);
     follow_guide();  // the better the guide, the fewer flows
     raise_bound(kFirstFlows);
     try_greedy();
     follow_guide();
-    const auto size = static_cast<std::int64_t>(core_.problem.num_nodes());
     for (std::int64_t effort = kFirstEffort + kEffortPerNode * size; !done();
          effort *= kEffortGrowth) {
       ask(solution_.bound(), effort, &ExactOrder::search);
@@ -120,7 +123,8 @@ class ExactOrder {
         for (const Direction direction : {Direction::kBackward, Direction::kForward}) {
           if (done() || *tries <= 0 || (direction == Direction::kBackward && !both_ways)) continue;
           --*tries;
-          const auto order = follow(core_.problem, ranking, budget, direction, &meter_);
+          const auto order =
+              follow(core_.problem, ranking, {budget, solution_.value()}, direction, &meter_);
           if (order && learn(*order)) return true;
         }
       }
@@ -241,7 +245,7 @@ Solution<Schedule> exact_order(const OrderProblem& problem, Solution<Schedule> s
   if (start.status() == Status::kOptimal || limits.expired()) return start;
   Meter meter(limits);
   auto core = contract(problem, &meter, use);
-  if (!core) return start;
+  if (!core || limits.expired()) return start;
   return ExactOrder(problem, std::move(*core), std::move(start), std::move(meter), use).run();
 }
 

@@ -100,11 +100,10 @@ class Fitter {
       if (!use_.follow || !may_go(direction, problem)) continue;
       Schedule ranking = guide;
       if (direction == Direction::kBackward) std::reverse(ranking.begin(), ranking.end());
-      auto order = follow(problem, ranking, budget_, direction, meter_);
-      if (!order) return {};
-      const Bytes value = peak(problem, *order);
-      if (value >= least) continue;
-      least = value;
+      auto order = follow(problem, ranking, {budget_, least}, direction, meter_);
+      if (meter_->stopped()) return {};
+      if (!order) continue;
+      least = peak(problem, *order);
       guide = std::move(*order);
     }
     if (least <= budget_) return {Answer::kYes, std::move(guide)};

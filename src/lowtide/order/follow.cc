@@ -12,10 +12,10 @@ constexpr std::size_t kLookahead = 16;
 
 class Follower {
  public:
-  Follower(const OrderProblem& problem, const Schedule& ranking, Bytes budget, Direction direction,
-           Meter* meter)
+  Follower(const OrderProblem& problem, const Schedule& ranking, const FollowGoal& goal,
+           Direction direction, Meter* meter)
       : problem_(problem),
-        budget_(budget),
+        goal_(goal),
         forward_(direction == Direction::kForward),
         meter_(meter),
         walk_(problem, direction),
@@ -29,7 +29,9 @@ class Follower {
     while (!walk_.is_complete()) {
       if (meter_->spend()) return std::nullopt;
       const NodeId quiet = next_quiet();
-      step(quiet.is_none() ? next_in_ranking() : quiet);
+      const NodeId v = quiet.is_none() ? next_in_ranking() : quiet;
+      if (walk_.cost(v) >= goal_.below) return std::nullopt;
+      step(v);
     }
     Schedule order = walk_.path();
     if (!forward_) std::reverse(order.begin(), order.end());
@@ -39,7 +41,7 @@ class Follower {
  private:
   using Entry = std::pair<std::int64_t, NodeId>;
 
-  bool fits(NodeId v) const { return walk_.cost(v) <= budget_; }
+  bool fits(NodeId v) const { return walk_.cost(v) <= goal_.budget; }
   void push(NodeId v) { waiting_.emplace(rank_[v], v); }
 
   NodeId next_quiet() const {
@@ -81,7 +83,7 @@ class Follower {
   }
 
   const OrderProblem& problem_;
-  Bytes budget_;
+  FollowGoal goal_;
   bool forward_;
   Meter* meter_;
   Walk walk_;
@@ -91,9 +93,9 @@ class Follower {
 
 }  // namespace
 
-std::optional<Schedule> follow(const OrderProblem& problem, const Schedule& ranking, Bytes budget,
-                               Direction direction, Meter* meter) {
-  return Follower(problem, ranking, budget, direction, meter).run();
+std::optional<Schedule> follow(const OrderProblem& problem, const Schedule& ranking,
+                               const FollowGoal& goal, Direction direction, Meter* meter) {
+  return Follower(problem, ranking, goal, direction, meter).run();
 }
 
 }  // namespace lowtide

@@ -18,10 +18,15 @@
 
 namespace lowtide {
 
-// `ranking`: every node once, in any order. `problem` without open
-// reuses if backward. If nothing fits, the node that needs least runs. Nothing if the meter stops
-// it.
-std::optional<Schedule> follow(const OrderProblem& problem, const Schedule& ranking, Bytes budget,
-                               Direction direction, Meter* meter);
+struct FollowGoal {
+  Bytes budget;  // nodes that would need more wait; if nothing fits, what needs least runs
+  Bytes below =
+      kMaxBytes;  // an order that needs as much is of no use: given up at its first such step
+};
+
+// `ranking`: every node once, in any order. `problem` without open reuses if backward. Nothing if
+// it is of no use or the meter stops it.
+std::optional<Schedule> follow(const OrderProblem& problem, const Schedule& ranking,
+                               const FollowGoal& goal, Direction direction, Meter* meter);
 
 }  // namespace lowtide

@@ -163,7 +163,7 @@ class IlpOrder {
       learn(greedy_order(core_.problem, budget, &meter_));
       for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
         if (direction == Direction::kBackward && core_.problem.reuses.num_items() > 0) continue;
-        if (auto order = follow(core_.problem, order_, budget, direction, &meter_))
+        if (auto order = follow(core_.problem, order_, {budget}, direction, &meter_))
           learn(std::move(*order));
       }
     }
