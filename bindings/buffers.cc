@@ -55,6 +55,7 @@ void read_rows(nb::handle rows, Bytes alignment, Buffers* buffers) {
 
 void read_array(const Rows& rows, Bytes alignment, Buffers* buffers) {
   const std::size_t width = rows.shape(1);
+  buffers->request.problem.buffers.reserve(rows.shape(0));
   for (std::size_t i = 0; i < rows.shape(0); ++i) {
     const std::int64_t* row = rows.data() + i * width;
     buffers->request.problem.buffers.push_back({.lifetime = {row[0], row[1]},
@@ -212,7 +213,6 @@ Buffers to_buffers(nb::handle buffers, Bytes alignment) {
   }
   if (const auto fault = find_fault(result.request))
     throw InputError(name_of(fault->buffer.index()), fault->reason);
-  result.banks.resize(result.request.problem.buffers.size());
   return result;
 }
 

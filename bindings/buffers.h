@@ -16,7 +16,8 @@ namespace lowtide::python {
 
 struct Buffers {
   LayoutRequest request;
-  std::vector<std::vector<std::string>> banks;  // names by buffer; empty: any
+  std::vector<std::vector<std::string>>
+      banks;  // names by buffer; empty: any, for all without a column
 };
 
 // `alignment`: of the buffers that have none of their own. Throws InputError naming the buffer.

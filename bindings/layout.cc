@@ -1,3 +1,4 @@
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -39,6 +40,13 @@ std::optional<std::vector<std::size_t>> conflict_buffers(const BoundLayout& layo
   return indices;
 }
 
+using OffsetArray = nb::ndarray<nb::numpy, const Bytes, nb::ndim<1>>;
+
+std::optional<OffsetArray> offset_array(const BoundLayout& layout) {
+  if (!layout.offsets) return std::nullopt;
+  return OffsetArray(layout.offsets->data(), {layout.offsets->size()}, nb::find(layout));
+}
+
 Buffers aligned_buffers(nb::handle buffers, nb::handle alignment) {
   const Bytes align = to_bytes(alignment, "alignment");
   if (align < 1) throw InputError("alignment", "must be at least 1");
@@ -53,7 +61,7 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
   if (capacity) request.problem.capacity = to_bytes(*capacity, "capacity");
   const auto start = Clock::now();
   std::optional<Conflict> conflict;
-  const auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {
+  auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {
     const Limits limits = Limits::within_seconds(time_limit)
                               .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
                               .with_threads(threads)
@@ -71,7 +79,7 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
   result.conflict = std::move(conflict);
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (solution.has_value()) {
-    result.offsets = solution.best().offsets.raw();
+    result.offsets = std::move(solution.best().offsets.raw());
     result.height_bytes = solution.value();
   }
   return result;
@@ -123,6 +131,7 @@ BankProblem to_bank_problem(nb::handle buffers, const nb::dict& banks, nb::handl
   BankProblem problem{.request = std::move(read.request), .banks = to_banks(banks), .allowed = {}};
   if (problem.banks.size() > BankProblem::kMaxBanks)
     throw InputError("banks", "there are more than 64");
+  read.banks.resize(problem.request.problem.buffers.size());
   for (std::size_t i = 0; i < read.banks.size(); ++i)
     problem.allowed.push_back(problem.banks.empty() ? 1 : set_of(read.banks[i], problem.banks, i));
   if (const std::string fault = bank_fault(problem); !fault.empty())
@@ -189,6 +198,9 @@ void bind_layout(nb::module_& module) {
   nb::class_<BoundLayout>(module, "Layout", "Offsets for given lifetimes. Sizes in bytes.")
       .def_ro("offsets", &BoundLayout::offsets,
               "one per buffer, in the order given; None without an answer")
+      .def_prop_ro("offset_array", &offset_array, nb::rv_policy::reference_internal,
+                   nb::sig("def offset_array(self) -> numpy.ndarray | None"),
+                   "the offsets as a NumPy array of 64 bit integers, not copied")
       .def_ro("height_bytes", &BoundLayout::height_bytes)
       .def_ro("lower_bound_bytes", &BoundLayout::lower_bound_bytes)
       .def_ro("status", &BoundLayout::status,

@@ -35,10 +35,10 @@ Bank parse_bank(const std::string& spec, std::size_t index) {
   return bank;
 }
 
-BankSet set_of(const std::vector<std::string>& names, const std::vector<Bank>& banks,
+BankSet set_of(const std::vector<std::string_view>& names, const std::vector<Bank>& banks,
                const std::string& where) {
   BankSet set = 0;
-  for (const std::string& name : names) {
+  for (std::string_view name : names) {
     const auto found = std::find_if(banks.begin(), banks.end(),
                                     [&](const Bank& bank) { return bank.name == name; });
     if (found == banks.end()) throw InputError(where, "there is no bank " + quote(name));
@@ -58,18 +58,22 @@ BankProblem to_problem(const IntervalCsv& csv, const BankArguments& arguments) {
   }
   if (problem.banks.size() > BankProblem::kMaxBanks)
     throw InputError("--bank", "there are more than 64 banks");
-  for (BufferId b : csv.banks.ids())
-    problem.allowed.push_back(set_of(csv.banks[b], problem.banks,
-                                     arguments.csv_path + ": buffer " + quote(csv.ids[b.index()])));
+  for (BufferId b : csv.problem.buffers.ids())
+    problem.allowed.push_back(
+        set_of(csv.banks(b), problem.banks, arguments.csv_path + ": buffer " + quote(csv.id(b))));
   if (const std::string fault = bank_fault(problem); !fault.empty())
     throw InputError(arguments.csv_path, fault);
   return problem;
 }
 
-std::vector<std::string> names_of(const BankProblem& problem, const BankLayout& layout) {
-  std::vector<std::string> names;
-  for (int k : layout.bank) names.push_back(problem.banks[static_cast<std::size_t>(k)].name);
-  return names;
+void write_placed(const IntervalCsv& csv, const BankProblem& problem, const BankLayout& layout,
+                  const std::string& path) {
+  const AnswerColumn columns[] = {
+      {"bank",
+       [&](BufferId b) { return problem.banks[static_cast<std::size_t>(layout.bank[b])].name; }},
+      {"offset", [&](BufferId b) { return std::to_string(layout.offsets[b]); }}};
+  write_file_atomically(path,
+                        [&](const TextSink& sink) { write_interval_csv(csv, columns, sink); });
 }
 
 OrderedJson json_of(const BankProblem& problem, const Solution<BankLayout>& solution,
@@ -114,9 +118,7 @@ int run_banks(const IntervalCsv& csv, const BankArguments& arguments, const Layo
     const std::string error = bank_layout_error(problem, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
     if (!arguments.output_path.empty())
-      write_file_atomically(
-          arguments.output_path,
-          format_interval_csv(csv, solution.best().offsets, names_of(problem, solution.best())));
+      write_placed(csv, problem, solution.best(), arguments.output_path);
   }
   if (arguments.json)
     std::printf("%s\n", json_text(json_of(problem, solution, seconds)).c_str());

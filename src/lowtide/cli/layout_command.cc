@@ -69,7 +69,7 @@ std::string names_of(const IntervalCsv& csv, const std::vector<BufferId>& buffer
   constexpr std::size_t kNamed = 12;
   std::string names;
   for (std::size_t i = 0; i < std::min(kNamed, buffers.size()); ++i)
-    names += (i == 0 ? "" : ", ") + quote(csv.ids[buffers[i].index()]);
+    names += (i == 0 ? "" : ", ") + quote(csv.id(buffers[i]));
   if (buffers.size() > kNamed) names += ", ... (all in --json)";
   return names;
 }
@@ -89,7 +89,7 @@ void print_conflict(const IntervalCsv& csv, const Conflict& conflict) {
 
 OrderedJson conflict_json(const IntervalCsv& csv, const Conflict& conflict) {
   OrderedJson ids = OrderedJson::array();
-  for (BufferId b : conflict.buffers) ids.push_back(csv.ids[b.index()]);
+  for (BufferId b : conflict.buffers) ids.push_back(csv.id(b));
   const OrderedJson step = conflict.step ? OrderedJson(*conflict.step) : OrderedJson(nullptr);
   return {{"buffers", ids}, {"step", step}, {"irreducible", conflict.irreducible}};
 }
@@ -114,6 +114,14 @@ void print_text(const LayoutProblem& problem, const Solution<Layout>& solution, 
   std::printf(", at least %lld bytes, %.3f s\n", static_cast<long long>(solution.bound()), seconds);
 }
 
+void write_offsets(const IntervalCsv& csv, const Layout& layout, const std::string& path) {
+  const AnswerColumn offset{"offset",
+                            [&](BufferId b) { return std::to_string(layout.offsets[b]); }};
+  write_file_atomically(path, [&](const TextSink& sink) {
+    write_interval_csv(csv, {&offset, 1}, sink);
+  });
+}
+
 int run(const LayoutArguments& arguments) {
   check(arguments);
   IntervalCsv csv = load_interval_csv(arguments.csv_path);
@@ -123,8 +131,8 @@ int run(const LayoutArguments& arguments) {
                      layout_solver_named("solver", arguments.solver), limits_of(arguments));
   csv.problem.capacity = arguments.capacity;
   if (const auto pair = fixed_conflict(csv); pair && !arguments.capacity)
-    throw InputError(arguments.csv_path, "buffers " + quote(csv.ids[pair->first.index()]) +
-                                             " and " + quote(csv.ids[pair->second.index()]) +
+    throw InputError(arguments.csv_path, "buffers " + quote(csv.id(pair->first)) + " and " +
+                                             quote(csv.id(pair->second)) +
                                              " have fixed offsets that overlap");
   const auto start = Clock::now();
   const auto solution = solve(csv, arguments);
@@ -132,9 +140,7 @@ int run(const LayoutArguments& arguments) {
   if (solution.has_value()) {
     const std::string error = request_error(csv, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
-    if (!arguments.output_path.empty())
-      write_file_atomically(arguments.output_path,
-                            format_interval_csv(csv, solution.best().offsets));
+    if (!arguments.output_path.empty()) write_offsets(csv, solution.best(), arguments.output_path);
   }
   const auto conflict = conflict_of(csv, solution, arguments.time_limit_seconds - seconds);
   arguments.json ? print_json(csv, solution, conflict, seconds)

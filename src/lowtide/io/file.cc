@@ -53,10 +53,47 @@ mode_t default_mode() {
   return 0666 & ~mask;
 }
 
-void write_directly(const std::string& path, std::string_view text) {
-  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file.is_open() || !write_all(file.get(), text) || !file.close()) fail(path, "write");
+using Writer = std::function<void(const TextSink&)>;
+
+void write_pieces(int fd, const std::string& path, const Writer& write) {
+  write([&](std::string_view piece) {
+    if (!write_all(fd, piece)) fail(path, "write");
+  });
 }
+
+void write_directly(const std::string& path, const Writer& write) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file.is_open()) fail(path, "write");
+  write_pieces(file.get(), path, write);
+  if (!file.close()) fail(path, "write");
+}
+
+// A file beside `path` that is gone unless it took its place.
+class Replacement {
+ public:
+  explicit Replacement(const std::string& path)
+      : path_(path), name_(path + ".XXXXXX"), file_(::mkstemp(name_.data())) {
+    if (!file_.is_open()) fail(path_, "write");
+  }
+  ~Replacement() {
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+  Replacement(const Replacement&) = delete;
+  Replacement& operator=(const Replacement&) = delete;
+
+  int fd() const { return file_.get(); }
+  void take_place(mode_t mode) {
+    if (::fchmod(file_.get(), mode) != 0 || !file_.close() ||
+        ::rename(name_.c_str(), path_.c_str()) != 0)
+      fail(path_, "write");
+    name_.clear();
+  }
+
+ private:
+  std::string path_;
+  std::string name_;
+  FileDescriptor file_;
+};
 
 // A link is followed: the file it names is replaced, not the link.
 std::string resolved(const std::string& path) {
@@ -88,28 +125,23 @@ std::string read_file(const std::string& path) {
   return text;
 }
 
-void write_file_atomically(const std::string& path, std::string_view text) {
+void write_file_atomically(const std::string& path, const Writer& write) {
   struct stat info;
   const bool exists = ::stat(path.c_str(), &info) == 0;
   if (exists && S_ISDIR(info.st_mode)) {
     errno = EISDIR;
     fail(path, "write");
   }
-  if (exists && !S_ISREG(info.st_mode)) return write_directly(path, text);
-
+  if (exists && !S_ISREG(info.st_mode)) return write_directly(path, write);
   const std::string target = exists ? resolved(path) : path;
   if (exists && ::access(target.c_str(), W_OK) != 0) fail(path, "write");
-  std::string temporary = target + ".XXXXXX";
-  FileDescriptor file(::mkstemp(temporary.data()));
-  if (!file.is_open()) fail(path, "write");
-  const bool written = write_all(file.get(), text) &&
-                       ::fchmod(file.get(), exists ? info.st_mode & 07777 : default_mode()) == 0 &&
-                       file.close() && ::rename(temporary.c_str(), target.c_str()) == 0;
-  if (written) return;
-  const int reason = errno;
-  ::unlink(temporary.c_str());
-  errno = reason;
-  fail(path, "write");
+  Replacement file(target);
+  write_pieces(file.fd(), path, write);
+  file.take_place(exists ? info.st_mode & 07777 : default_mode());
+}
+
+void write_file_atomically(const std::string& path, std::string_view text) {
+  write_file_atomically(path, [&](const TextSink& sink) { sink(text); });
 }
 
 }  // namespace lowtide

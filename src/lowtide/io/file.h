@@ -1,10 +1,14 @@
 // Whole files, read and written with one clear error (InputError{path, reason}).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
 namespace lowtide {
+
+// Takes the next piece of a text.
+using TextSink = std::function<void(std::string_view)>;
 
 // The file's bytes. Throws InputError if it cannot be read.
 std::string read_file(const std::string& path);
@@ -13,5 +17,9 @@ std::string read_file(const std::string& path);
 // whatever happens (disk full, interruption); an existing file keeps its permissions. Devices and
 // pipes (/dev/stdout) are written directly. Throws InputError if it cannot.
 void write_file_atomically(const std::string& path, std::string_view text);
+
+// The same for a text too large to be held: `write` is called once and hands over its pieces.
+void write_file_atomically(const std::string& path,
+                           const std::function<void(const TextSink&)>& write);
 
 }  // namespace lowtide

@@ -19,14 +19,35 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-std::vector<std::string_view> split(std::string_view line, char separator = ',') {
-  std::vector<std::string_view> cells;
+void split_into(std::string_view line, char separator, std::vector<std::string_view>* cells) {
+  cells->clear();
   for (std::size_t begin = 0;;) {
     const std::size_t end = line.find(separator, begin);
-    cells.push_back(trimmed(line.substr(begin, end - begin)));
-    if (end == std::string_view::npos) return cells;
+    cells->push_back(trimmed(line.substr(begin, end - begin)));
+    if (end == std::string_view::npos) return;
     begin = end + 1;
   }
+}
+
+std::vector<std::string_view> split(std::string_view line, char separator = ',') {
+  std::vector<std::string_view> cells;
+  split_into(line, separator, &cells);
+  return cells;
+}
+
+// The words of a cell that holds a list.
+std::vector<std::string_view> words_of(std::string_view cell) {
+  if (cell.empty()) return {};
+  std::vector<std::string_view> words = split(cell, ' ');
+  std::erase_if(words, [](std::string_view word) { return word.empty(); });
+  return words;
+}
+
+// The line of `text` that starts at `begin`, without its end.
+std::string_view line_at(std::string_view text, std::size_t begin) {
+  std::string_view line = text.substr(begin, text.find('\n', begin) - begin);
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return line;
 }
 
 // Which column holds what; -1 where it is missing.
@@ -36,26 +57,31 @@ struct Columns {
   std::size_t count = 0;
 };
 
-class Reader {
- public:
-  explicit Reader(std::string where) : where_(std::move(where)) {}
+}  // namespace
 
-  IntervalCsv read(const std::string& text) {
+class IntervalCsvReader {
+ public:
+  IntervalCsvReader(std::string text, std::string where) : where_(std::move(where)) {
+    csv_.text_ = std::move(text);
+  }
+
+  IntervalCsv read() {
+    const std::string_view text = csv_.text_;
+    reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
+    bool has_header = false;
     for (std::size_t begin = 0; begin < text.size();) {
-      std::size_t end = text.find('\n', begin);
-      if (end == std::string::npos) end = text.size();
-      std::string_view line = std::string_view(text).substr(begin, end - begin);
-      if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-      begin = end + 1;
       ++line_;
-      if (trimmed(line).empty()) continue;
-      csv_.lines.size() == 0 ? read_header(line) : read_row(line);
-      csv_.lines.emplace_back(line);
+      const std::string_view line = line_at(text, begin);
+      if (!trimmed(line).empty()) {
+        has_header ? read_row(line, begin) : read_header(line, begin);
+        has_header = true;
+      }
+      begin = text.find('\n', begin);
+      begin = begin == std::string_view::npos ? text.size() : begin + 1;
     }
-    if (csv_.lines.empty())
-      throw InputError(where_, "is empty: a header id,lower,upper,size is needed");
+    if (!has_header) throw InputError(where_, "is empty: a header id,lower,upper,size is needed");
     if (const auto fault = find_fault(csv_)) {
-      line_ = line_of_[fault->buffer];
+      line_ = csv_.line_number(fault->buffer);
       fail(fault->reason);
     }
     return std::move(csv_);
@@ -66,13 +92,21 @@ class Reader {
     throw InputError(where_ + ": line " + std::to_string(line_), reason);
   }
 
-  void read_header(std::string_view line) {
+  void reserve(std::size_t lines) {
+    csv_.problem.buffers.reserve(lines);
+    csv_.row_begin_.reserve(lines);
+  }
+
+  void read_header(std::string_view line, std::size_t begin) {
+    csv_.header_begin_ = begin;
     const auto names = split(line);
     columns_.count = names.size();
     for (std::size_t i = 0; i < names.size(); ++i) name_column(names[i], static_cast<int>(i));
     if (columns_.lower < 0) fail("the header has no column lower");
     if (columns_.upper < 0 && columns_.end < 0) fail("the header has no column upper");
     if (columns_.size < 0) fail("the header has no column size");
+    csv_.id_column_ = columns_.id;
+    csv_.banks_column_ = columns_.banks;
   }
 
   void name_column(std::string_view name, int at) {
@@ -107,13 +141,13 @@ class Reader {
     return value;
   }
 
-  void read_row(std::string_view line) {
-    const auto cells = split(line);
-    if (cells.size() != columns_.count)
-      fail("has " + std::to_string(cells.size()) + " columns, the header " +
+  void read_row(std::string_view line, std::size_t begin) {
+    split_into(line, ',', &cells_);
+    if (cells_.size() != columns_.count)
+      fail("has " + std::to_string(cells_.size()) + " columns, the header " +
            std::to_string(columns_.count));
     const auto cell = [&](int column) {
-      return column < 0 ? std::string_view() : cells[static_cast<std::size_t>(column)];
+      return column < 0 ? std::string_view() : cells_[static_cast<std::size_t>(column)];
     };
     Buffer buffer;
     buffer.lifetime.lower = number(cell(columns_.lower), "lower");
@@ -123,16 +157,10 @@ class Reader {
       buffer.alignment = number(cell(columns_.alignment), "alignment");
     if (!cell(columns_.offset).empty())
       buffer.fixed_offset = number(cell(columns_.offset), "offset");
-    csv_.ids.emplace_back(columns_.id < 0 ? std::to_string(csv_.ids.size())
-                                          : std::string(cell(columns_.id)));
     const BufferId b = csv_.problem.buffers.push_back(buffer);
-    line_of_.push_back(line_);
+    csv_.row_begin_.push_back(begin);
     if (!cell(columns_.hint).empty()) read_hint(cell(columns_.hint), b);
-    for (std::string_view gap : split(cell(columns_.gaps), ' '))
-      if (!gap.empty()) read_gap(gap, b);
-    csv_.banks.push_back({});
-    for (std::string_view bank : split(cell(columns_.banks), ' '))
-      if (!bank.empty()) csv_.banks[b].emplace_back(bank);
+    for (std::string_view gap : words_of(cell(columns_.gaps))) read_gap(gap, b);
     tie_to(cell(columns_.alias), Tie::kAlias, b, &last_alias_);
     tie_to(cell(columns_.adjacent), Tie::kAdjacent, b, &last_adjacent_);
   }
@@ -185,62 +213,109 @@ class Reader {
   std::size_t line_ = 0;
   Columns columns_;
   IntervalCsv csv_;
-  IdVector<BufferId, std::size_t> line_of_;
+  std::vector<std::string_view> cells_;                         // of the row at hand
   std::map<std::string, BufferId> last_alias_, last_adjacent_;  // by group
 };
 
-std::vector<std::string> texts_of(const IdVector<BufferId, Bytes>& offsets) {
-  std::vector<std::string> texts;
-  for (Bytes offset : offsets) texts.push_back(std::to_string(offset));
-  return texts;
+namespace {
+
+// The column of each answer in the header; its size where there is none.
+std::vector<std::size_t> columns_of(std::span<const AnswerColumn> answers,
+                                    std::span<const std::string_view> header) {
+  std::vector<std::size_t> columns;
+  for (const AnswerColumn& answer : answers)
+    columns.push_back(static_cast<std::size_t>(
+        std::find(header.begin(), header.end(), answer.name) - header.begin()));
+  return columns;
 }
 
-// The lines with `values` below that name: in its column, or in a new one at the end.
-std::vector<std::string> with_column(const std::vector<std::string>& lines, std::string_view name,
-                                     const std::vector<std::string>& values) {
-  const auto header = split(lines.front());
-  const auto column =
-      static_cast<std::size_t>(std::find(header.begin(), header.end(), name) - header.begin());
-  std::vector<std::string> result;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    const std::string_view value = i == 0 ? name : std::string_view(values[i - 1]);
-    auto cells = split(lines[i]);
-    std::string line;
-    if (column == header.size()) {
-      line.append(lines[i]).append(",").append(value);
-    } else {
-      cells[column] = value;
-      for (std::size_t c = 0; c < cells.size(); ++c)
-        line.append(c == 0 ? "" : ",").append(cells[c]);
-    }
-    result.push_back(std::move(line));
+class AnswerWriter {
+ public:
+  AnswerWriter(std::string_view header, std::span<const AnswerColumn> answers, const TextSink& sink)
+      : sink_(sink), columns_(columns_of(answers, split(header))), values_(answers.size()) {
+    const std::size_t width = split(header).size();
+    is_row_kept_ = std::all_of(columns_.begin(), columns_.end(),
+                               [&](std::size_t column) { return column == width; });
   }
-  return result;
-}
 
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
-  return text;
-}
+  std::string& value(std::size_t answer) { return values_[answer]; }
+
+  void write(std::string_view row) {
+    if (is_row_kept_)
+      pending_.append(row);
+    else
+      add_with_replaced(row);
+    for (std::size_t i = 0; i < values_.size(); ++i)
+      if (is_row_kept_ || columns_[i] == cells_.size()) pending_.append(",").append(values_[i]);
+    pending_.append("\n");
+    if (pending_.size() >= kPiece) flush();
+  }
+
+  void flush() {
+    sink_(pending_);
+    pending_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kPiece = 1 << 16;
+
+  void add_with_replaced(std::string_view row) {
+    split_into(row, ',', &cells_);
+    for (std::size_t i = 0; i < values_.size(); ++i)
+      if (columns_[i] < cells_.size()) cells_[columns_[i]] = values_[i];
+    for (std::size_t c = 0; c < cells_.size(); ++c)
+      pending_.append(c == 0 ? "" : ",").append(cells_[c]);
+  }
+
+  const TextSink& sink_;
+  std::vector<std::size_t> columns_;
+  std::vector<std::string> values_;
+  bool is_row_kept_;
+  std::vector<std::string_view> cells_;
+  std::string pending_;
+};
 
 }  // namespace
 
-IntervalCsv parse_interval_csv(const std::string& text, const std::string& where) {
-  return Reader(where).read(text);
+std::string_view IntervalCsv::header() const { return line_at(text_, header_begin_); }
+
+std::string_view IntervalCsv::row(BufferId b) const { return line_at(text_, row_begin_[b]); }
+
+std::string_view IntervalCsv::cell(BufferId b, int column) const {
+  return column < 0 ? std::string_view() : split(row(b))[static_cast<std::size_t>(column)];
+}
+
+std::string IntervalCsv::id(BufferId b) const {
+  return id_column_ < 0 ? std::to_string(b.index()) : std::string(cell(b, id_column_));
+}
+
+std::vector<std::string_view> IntervalCsv::banks(BufferId b) const {
+  return words_of(cell(b, banks_column_));
+}
+
+std::size_t IntervalCsv::line_number(BufferId b) const {
+  const auto end = text_.begin() + static_cast<std::ptrdiff_t>(row_begin_[b]);
+  return 1 + static_cast<std::size_t>(std::count(text_.begin(), end, '\n'));
+}
+
+IntervalCsv parse_interval_csv(std::string text, const std::string& where) {
+  return IntervalCsvReader(std::move(text), where).read();
 }
 
 IntervalCsv load_interval_csv(const std::string& path) {
   return parse_interval_csv(read_file(path), path);
 }
 
-std::string format_interval_csv(const IntervalCsv& csv, const IdVector<BufferId, Bytes>& offsets) {
-  return joined(with_column(csv.lines, "offset", texts_of(offsets)));
-}
-
-std::string format_interval_csv(const IntervalCsv& csv, const IdVector<BufferId, Bytes>& offsets,
-                                const std::vector<std::string>& banks) {
-  return joined(with_column(with_column(csv.lines, "bank", banks), "offset", texts_of(offsets)));
+void write_interval_csv(const IntervalCsv& csv, std::span<const AnswerColumn> columns,
+                        const TextSink& sink) {
+  AnswerWriter writer(csv.header(), columns, sink);
+  for (std::size_t i = 0; i < columns.size(); ++i) writer.value(i) = columns[i].name;
+  writer.write(csv.header());
+  for (BufferId b : csv.problem.buffers.ids()) {
+    for (std::size_t i = 0; i < columns.size(); ++i) writer.value(i) = columns[i].value(b);
+    writer.write(csv.row(b));
+  }
+  writer.flush();
 }
 
 }  // namespace lowtide

@@ -12,30 +12,55 @@
 //   banks      "SRAM PSRAM": the memories it may live in; empty: in any
 #pragma once
 
+#include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "lowtide/io/file.h"
 #include "lowtide/model/layout_request.h"
 
 namespace lowtide {
 
-// The file as it was, and the request in it.
-struct IntervalCsv : LayoutRequest {
-  std::vector<std::string> lines;  // the header, then a line a buffer, without line ends
-  std::vector<std::string> ids;    // by buffer; its row number where there is no id column
-  IdVector<BufferId, std::vector<std::string>> banks;  // it may live in; empty: in any
+// The request, and the file it came from as one text: names are looked up in it, for a million
+// strings of their own would take more memory than all the rest.
+class IntervalCsv : public LayoutRequest {
+ public:
+  // By buffer; its row number where there is no id column.
+  std::string id(BufferId b) const;
+  // The memories it may live in; empty: in any.
+  std::vector<std::string_view> banks(BufferId b) const;
+
+  std::string_view header() const;
+  // Without its line end.
+  std::string_view row(BufferId b) const;
+  // Counting from 1.
+  std::size_t line_number(BufferId b) const;
+
+ private:
+  friend class IntervalCsvReader;
+  std::string_view cell(BufferId b, int column) const;
+
+  std::string text_;
+  std::size_t header_begin_ = 0;
+  IdVector<BufferId, std::size_t> row_begin_;
+  int id_column_ = -1;  // none
+  int banks_column_ = -1;
 };
 
 // Throws InputError with file, line and reason.
 IntervalCsv load_interval_csv(const std::string& path);
-IntervalCsv parse_interval_csv(const std::string& text, const std::string& where);
+IntervalCsv parse_interval_csv(std::string text, const std::string& where);
 
-// The same rows with each buffer's offset in the column `offset` (added at the end if there is
-// none).
-std::string format_interval_csv(const IntervalCsv& csv, const IdVector<BufferId, Bytes>& offsets);
+// A column for the answer: it replaces that of its name, or stands at the end.
+struct AnswerColumn {
+  std::string_view name;
+  std::function<std::string(BufferId)> value;
+};
 
-// With each buffer's bank in the column `bank` as well.
-std::string format_interval_csv(const IntervalCsv& csv, const IdVector<BufferId, Bytes>& offsets,
-                                const std::vector<std::string>& banks);
+// The same rows with the answer, piece by piece.
+void write_interval_csv(const IntervalCsv& csv, std::span<const AnswerColumn> columns,
+                        const TextSink& sink);
 
 }  // namespace lowtide

@@ -1,5 +1,6 @@
 #include "lowtide/model/layout_check.h"
 
+#include <algorithm>
 #include <map>
 
 #include "lowtide/model/lifetime_events.h"
@@ -39,8 +40,10 @@ Pair find_overlap(const LayoutProblem& problem, const IdVector<BufferId, Bytes>&
 }
 
 Pair fixed_conflict(const LayoutProblem& problem) {
+  const auto has_offset = [](const Buffer& buffer) { return buffer.fixed_offset.has_value(); };
+  if (std::none_of(problem.buffers.begin(), problem.buffers.end(), has_offset)) return std::nullopt;
   return sweep(
-      problem, [&](BufferId b) { return problem.buffers[b].fixed_offset.has_value(); },
+      problem, [&](BufferId b) { return has_offset(problem.buffers[b]); },
       [&](BufferId b) { return *problem.buffers[b].fixed_offset; });
 }
 

@@ -149,13 +149,15 @@ Pair find_overlap(const Holdings& holdings, std::span<const BufferId> chosen,
 }
 
 Pair fixed_conflict(const LayoutRequest& request) {
+  if (request.is_plain()) return fixed_conflict(request.problem);
   std::vector<BufferId> fixed;
-  IdVector<BufferId, Bytes> offsets;
+  IdVector<BufferId, Bytes> offsets(request.problem.buffers.size());
   for (BufferId b : request.problem.buffers.ids()) {
     const auto offset = request.problem.buffers[b].fixed_offset;
-    offsets.push_back(offset.value_or(0));
+    offsets[b] = offset.value_or(0);
     if (offset) fixed.push_back(b);
   }
+  if (fixed.size() < 2) return std::nullopt;
   return find_overlap(Holdings(request), fixed, offsets);
 }
 
