@@ -34,3 +34,6 @@ def test_consumer_builds_and_runs(tmp_path):
     printed = run(consumer / "plan_a_graph")
     assert "peak 1048704 bytes" in printed
     assert "optimal" in printed
+    placed = run(consumer / "place_buffers")
+    assert "28672000 bytes, no layout is below 28672000" in placed
+    assert "0 allocations in 1000 queries" in placed
