@@ -116,6 +116,8 @@ class ColumnReader {
       each(cells, [&](BufferId b, nb::handle cell) { read_banks(b, cell); });
     }
     if (name == "alias") read_ties(cells, Tie::kAlias);
+    if (name == "may_reuse")
+      each(cells, [&](BufferId b, nb::handle cell) { read_permissions(b, cell, count); });
     if (name == "adjacent") read_ties(cells, Tie::kAdjacent);
   }
 
@@ -155,6 +157,19 @@ class ColumnReader {
       Gap gap{.buffer = b, .lifetime = {numbers[0], numbers[1]}};
       if (numbers.size() == 4) gap.window = Window{numbers[2], numbers[3]};
       result_.request.gaps.push_back(gap);
+    }
+  }
+
+  // An index, or a list of them.
+  void read_permissions(BufferId b, nb::handle cell, std::size_t count) {
+    const std::string where = name_of(b.index()) + ": may_reuse";
+    std::vector<nb::object> items = {nb::borrow(cell)};
+    if (is_sequence(cell)) items = items_of(cell, where, "must be an index or a list of them");
+    for (const nb::object& item : items) {
+      const Bytes index = to_bytes(item, where);
+      if (index < 0 || index >= static_cast<Bytes>(count))
+        throw InputError(where, "there is no buffer " + std::to_string(index));
+      result_.request.may_reuse.push_back({b, BufferId(static_cast<std::size_t>(index))});
     }
   }
 

@@ -234,7 +234,9 @@ void bind_layout(nb::module_& module) {
       "`buffers`: rows (lower, upper, size[, alignment]), an array of shape (n, 3) or (n, 4), or "
       "columns by name (a dict, a data frame, a structured array): lower, upper, size and, where "
       "wanted, alignment, offset (fixed), hint, gaps (lists of (lower, upper[, window_lower, "
-      "window_upper])), alias and adjacent (equal names tie buffers to each other). None in a "
+      "window_upper])), alias and adjacent (equal names tie buffers to each other), may_reuse (the "
+      "index of a buffer, "
+      "or several, whose bytes it may take if that helps). None in a "
       "column "
       "means: not for this buffer.\n\n"
       "With a capacity: a layout of at most that height, or the proof that there is none.");

@@ -86,6 +86,18 @@ TEST(IntervalCsv, TiesBuffersOfOneName) {
   EXPECT_EQ(csv.ties[2].first, BufferId(2));
 }
 
+TEST(IntervalCsv, PermissionsNameBuffers) {
+  const auto csv = parse_interval_csv(
+      "id,lower,upper,size,may_reuse\na,0,9,4,c b\nb,0,9,4,\nc,0,9,4,b\n", "f.csv");
+  ASSERT_EQ(csv.may_reuse.size(), 3u);
+  EXPECT_EQ(csv.may_reuse[0].first, BufferId(0));
+  EXPECT_EQ(csv.may_reuse[0].second, BufferId(2));
+  EXPECT_EQ(csv.may_reuse[2].second, BufferId(1));
+  const auto numbered =
+      parse_interval_csv("lower,upper,size,may_reuse\n0,9,4,\n0,9,4,0\n", "f.csv");
+  EXPECT_EQ(numbered.may_reuse[0].second, BufferId(0));
+}
+
 TEST(IntervalCsv, WritesTheSameFileWithOffsets) {
   const auto plain = parse_interval_csv("id,lower,upper,size\na,0,1,2\nb,0,1,2\n", "f.csv");
   EXPECT_EQ(with_offsets(plain, {"0", "2"}), "id,lower,upper,size,offset\na,0,1,2,0\nb,0,1,2,2\n");
@@ -135,8 +147,19 @@ TEST(IntervalCsv, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(error_of("lower,upper,size,gaps\n\n0,9,5,2-4@1:6\n"),
               HasSubstr("line 3: the window of a gap"));
   EXPECT_THAT(error_of("lower,upper,size,hint\n0,9,5,x\n"), HasSubstr("hint must be"));
+  EXPECT_THAT(error_of("id,lower,upper,size,may_reuse\na,0,9,5,b\n"),
+              HasSubstr("line 2: may_reuse: there is no buffer 'b'"));
+  EXPECT_THAT(error_of("id,lower,upper,size,may_reuse\na,0,9,5,\na,0,9,5,\nb,0,9,5,a\n"),
+              HasSubstr("line 4: may_reuse: two buffers are called 'a'"));
+  EXPECT_THAT(error_of("id,lower,upper,size,may_reuse\na,0,9,5,a\n"), HasSubstr("itself"));
   EXPECT_THAT(error_of("lower,upper,size,alias,adjacent\n0,9,5,a,g\n0,9,5,a,g\n"),
               HasSubstr("line 3: can't be where its aliases and its neighbours want it"));
+}
+
+TEST(IntervalCsv, GapsBeforeStepZero) {
+  const auto csv = parse_interval_csv("lower,upper,size,gaps\n-9,9,5,-8--6 -1-2\n", "f.csv");
+  EXPECT_EQ(csv.gaps[0].lifetime, (Interval{-8, -6}));
+  EXPECT_EQ(csv.gaps[1].lifetime, (Interval{-1, 2}));
 }
 
 // Any bytes are either read or refused in one line; nothing crashes.

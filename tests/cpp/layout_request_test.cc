@@ -64,60 +64,115 @@ LayoutRequest random_request(std::uint64_t seed) {
     }
     if (random.one_in(10)) request.hints.push_back({b, random.below(8)});
   }
+  const auto any_buffer = [&] {
+    return BufferId(static_cast<std::size_t>(random.below(static_cast<std::int64_t>(count))));
+  };
   while (count > 1 && random.one_in(2))
-    request.ties.push_back({random.one_in(2) ? Tie::kAlias : Tie::kAdjacent,
-                            BufferId(static_cast<std::size_t>(
-                                random.below(std::ssize(request.problem.buffers.raw())))),
-                            BufferId(static_cast<std::size_t>(
-                                random.below(std::ssize(request.problem.buffers.raw()))))});
+    request.ties.push_back(
+        {random.one_in(2) ? Tie::kAlias : Tie::kAdjacent, any_buffer(), any_buffer()});
   return request;
+}
+
+// The same with permissions; mostly fewer ties, so that there is something to choose.
+LayoutRequest random_sharing(std::uint64_t seed) {
+  LayoutRequest request = random_request(seed);
+  Random random(seed + 1'000'000);
+  if (!random.one_in(3)) request.ties.clear();
+  if (!random.one_in(3)) request.gaps.clear();
+  const auto count = static_cast<std::int64_t>(request.problem.buffers.size());
+  for (std::int64_t k = count > 1 ? 1 + random.below(4) : 0; k > 0; --k) {
+    const std::int64_t first = random.below(count);
+    const std::int64_t second = (first + 1 + random.below(count - 1)) % count;
+    request.may_reuse.push_back(
+        {BufferId(static_cast<std::size_t>(first)), BufferId(static_cast<std::size_t>(second))});
+  }
+  return request;
+}
+
+void expect_optimum(const LayoutRequest& request, const char* name, Bytes optimum,
+                    std::uint64_t seed) {
+  const auto solution = solve_request(request, solver(name), Limits::within_steps(kSteps));
+  if (optimum == kMaxBytes) {
+    ASSERT_FALSE(solution.has_value()) << seed << ' ' << name;
+    if (solver(name).exact || request.may_reuse.empty()) {
+      ASSERT_EQ(solution.status(), Status::kInfeasible) << seed << ' ' << name;
+    }
+    return;
+  }
+  ASSERT_TRUE(solution.has_value()) << seed << ' ' << name;
+  ASSERT_EQ(request_error(request, solution.best()), "") << seed << ' ' << name;
+  ASSERT_TRUE(testing::is_right(request, solution.best().offsets)) << seed << ' ' << name;
+  ASSERT_LE(solution.bound(), optimum) << seed << ' ' << name;
+  ASSERT_GE(solution.value(), optimum) << seed << ' ' << name;
+  if (!solver(name).exact) return;
+  ASSERT_EQ(solution.value(), optimum) << seed;
+  ASSERT_EQ(solution.status(), Status::kOptimal) << seed;
+}
+
+void expect_verdict(const LayoutRequest& request, const char* name, Bytes optimum,
+                    std::uint64_t seed) {
+  const Bytes capacity = *request.problem.capacity;
+  const auto within = solve_request(request, solver(name), Limits::within_steps(kSteps));
+  if (within.has_value()) {
+    ASSERT_EQ(request_error(request, within.best()), "") << seed << ' ' << name;
+  }
+  if (solver(name).exact) {
+    ASSERT_EQ(within.has_value(), capacity >= optimum) << seed << ' ' << capacity;
+  }
+  if (solver(name).exact || within.status() == Status::kInfeasible) {
+    ASSERT_EQ(within.status() == Status::kInfeasible, capacity < optimum) << seed;
+  }
+}
+
+void expect_brute_force(LayoutRequest request, std::uint64_t seed) {
+  const Bytes optimum = testing::optimal_height(request, kHighest);
+  if (const auto fault = find_fault(request)) {
+    ASSERT_EQ(optimum, kMaxBytes) << seed << ' ' << fault->reason;
+    return;
+  }
+  for (const char* name : {"auto", "greedy_by_size"}) {
+    request.problem.capacity.reset();
+    ASSERT_NO_FATAL_FAILURE(expect_optimum(request, name, optimum, seed));
+    if (optimum == kMaxBytes) continue;
+    for (const Bytes capacity : {optimum - 1, optimum, optimum + 2}) {
+      request.problem.capacity = capacity;
+      ASSERT_NO_FATAL_FAILURE(expect_verdict(request, name, optimum, seed));
+    }
+  }
 }
 
 TEST(LayoutRequests, AgreeWithBruteForce) {
   int shaped = 0, above_load = 0;
   for (std::uint64_t seed = 0; seed < testing::cases(3000, 100'000); ++seed) {
-    LayoutRequest request = random_request(seed);
+    const LayoutRequest request = random_request(seed);
+    ASSERT_NO_FATAL_FAILURE(expect_brute_force(request, seed));
+    if (find_fault(request)) continue;
     const Bytes optimum = testing::optimal_height(request, kHighest);
-    if (const auto fault = find_fault(request)) {
-      ASSERT_EQ(optimum, kMaxBytes) << seed << ' ' << fault->reason;
-      continue;
-    }
     shaped += request.is_plain() ? 0 : 1;
-    for (const char* name : {"auto", "greedy_by_size"}) {
-      const bool exact = solver(name).exact;
-      request.problem.capacity.reset();
-      const auto solution = solve_request(request, solver(name), Limits::within_steps(kSteps));
-      if (optimum == kMaxBytes) {
-        ASSERT_EQ(solution.status(), Status::kInfeasible) << seed << ' ' << name;
-        continue;
-      }
-      ASSERT_TRUE(solution.has_value()) << seed << ' ' << name;
-      ASSERT_EQ(request_error(request, solution.best()), "") << seed << ' ' << name;
-      ASSERT_TRUE(testing::is_right(request, solution.best().offsets)) << seed << ' ' << name;
-      ASSERT_LE(solution.bound(), optimum) << seed << ' ' << name;
-      ASSERT_GE(solution.value(), optimum) << seed << ' ' << name;
-      if (exact) {
-        ASSERT_EQ(solution.value(), optimum) << seed;
-        ASSERT_EQ(solution.status(), Status::kOptimal) << seed;
-      }
-      for (const Bytes capacity : {optimum - 1, optimum, optimum + 2}) {
-        request.problem.capacity = capacity;
-        const auto within = solve_request(request, solver(name), Limits::within_steps(kSteps));
-        if (within.has_value()) {
-          ASSERT_EQ(request_error(request, within.best()), "") << seed << ' ' << name;
-        }
-        if (exact) {
-          ASSERT_EQ(within.has_value(), capacity >= optimum) << seed << ' ' << capacity;
-        }
-        if (exact || within.status() == Status::kInfeasible) {
-          ASSERT_EQ(within.status() == Status::kInfeasible, capacity < optimum) << seed;
-        }
-      }
-    }
     above_load += optimum != kMaxBytes && lower_bound(make_bodies(request).problem) < optimum;
   }
   EXPECT_GT(shaped, 300);
   EXPECT_GT(above_load, 10);
+}
+
+// And permissions make a difference: less than without them, more than as many aliases.
+TEST(LayoutRequests, WithPermissionsAgreeWithBruteForce) {
+  int lower = 0, not_all_taken = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(3000, 100'000); ++seed) {
+    const LayoutRequest request = random_sharing(seed);
+    ASSERT_NO_FATAL_FAILURE(expect_brute_force(request, seed));
+    if (find_fault(request)) continue;
+    const Bytes optimum = testing::optimal_height(request, kHighest);
+    LayoutRequest apart = request, aliased = request;
+    apart.may_reuse.clear();
+    aliased.may_reuse.clear();
+    for (const auto& [first, second] : request.may_reuse)
+      aliased.ties.push_back({Tie::kAlias, first, second});
+    lower += optimum < testing::optimal_height(apart, kHighest);
+    not_all_taken += optimum < testing::optimal_height(aliased, kHighest);
+  }
+  EXPECT_GT(lower, 300);
+  EXPECT_GT(not_all_taken, 100);
 }
 
 // The pairs alone decide every height, so that no bound from elsewhere covers up for them.
@@ -153,6 +208,28 @@ TEST(RequestCheck, AgreesWithPaintedBytes) {
     for (BufferId b : layout.offsets.ids())
       if (random.one_in(4)) layout.offsets[b] = random.below(8);
     layout.height = 0;
+    for (BufferId b : layout.offsets.ids())
+      if (!parts_of(request)[b].empty())
+        layout.height =
+            std::max(layout.height, layout.offsets[b] + request.problem.buffers[b].size);
+    const bool is_right = testing::is_right(request, layout.offsets);
+    ++(is_right ? right : wrong);
+    ASSERT_EQ(request_error(request, layout).empty(), is_right)
+        << seed << ' ' << request_error(request, layout);
+  }
+  EXPECT_GT(right, 200);
+  EXPECT_GT(wrong, 200);
+}
+
+TEST(RequestCheck, AgreesWithPaintedBytesOnPermissions) {
+  int right = 0, wrong = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(5000, 100'000); ++seed) {
+    const LayoutRequest request = random_sharing(seed);
+    if (find_fault(request)) continue;
+    Random random(seed + 1);
+    Layout layout;
+    for (const Buffer& buffer : request.problem.buffers)
+      layout.offsets.push_back(buffer.fixed_offset.value_or(random.below(4)));
     for (BufferId b : layout.offsets.ids())
       if (!parts_of(request)[b].empty())
         layout.height =

@@ -65,6 +65,35 @@ def test_gaps_ties_and_hints():
     assert impossible.conflict == [0, 1]
 
 
+def test_permissions_to_reuse():
+    rows = [(0, 3, 8), (2, 5, 8), (4, 7, 8)]  # a chain of operators, each in place if it likes
+    assert lowtide.layout(columns(rows)).height_bytes == 16
+    chain = lowtide.layout(columns(rows, may_reuse=[None, 0, [1]]))
+    assert chain.offsets == [0, 0, 0]
+    assert chain.status == "optimal"
+    together = lowtide.layout(columns([(0, 9, 8)] * 3, may_reuse=[[1], [2], None]))
+    assert together.height_bytes == 16  # two of them: nobody allowed the first and the last
+    assert together.status == "optimal"
+    too_small = lowtide.layout(columns([(0, 9, 8)] * 3, may_reuse=[[1], [2], None]), capacity=15)
+    assert (too_small.status, too_small.conflict) == ("infeasible", [0, 2])
+    for bad in (3, -1, "x", 1.5, 0):
+        with pytest.raises(ValueError, match="buffer 0: may"):
+            lowtide.layout(columns(may_reuse=[bad, None, None]))
+    with pytest.raises(ValueError, match="may_reuse"):
+        lowtide.layout_banks(columns(may_reuse=[1, None, None]), {"SRAM": 100})
+
+
+def test_offsets_as_an_array():
+    numpy = pytest.importorskip("numpy")
+    layout = lowtide.layout(ROWS)
+    array = layout.offset_array
+    assert array.dtype == numpy.int64
+    assert array.tolist() == layout.offsets
+    del layout
+    assert array.tolist() == [0, 4, 0]
+    assert lowtide.layout(ROWS, capacity=1).offset_array is None
+
+
 def test_bad_buffers_are_named():
     numpy = pytest.importorskip("numpy")
     good = (0, 2, 4)

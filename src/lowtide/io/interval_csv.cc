@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
@@ -12,6 +14,8 @@
 
 namespace lowtide {
 namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // as spreadsheets write it
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
@@ -53,7 +57,7 @@ std::string_view line_at(std::string_view text, std::size_t begin) {
 // Which column holds what; -1 where it is missing.
 struct Columns {
   int id = -1, lower = -1, upper = -1, end = -1, size = -1, alignment = -1, offset = -1;
-  int hint = -1, gaps = -1, alias = -1, adjacent = -1, banks = -1;
+  int hint = -1, gaps = -1, alias = -1, adjacent = -1, may_reuse = -1, banks = -1;
   std::size_t count = 0;
 };
 
@@ -67,9 +71,10 @@ class IntervalCsvReader {
 
   IntervalCsv read() {
     const std::string_view text = csv_.text_;
+    const std::size_t mark = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
     reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
     bool has_header = false;
-    for (std::size_t begin = 0; begin < text.size();) {
+    for (std::size_t begin = mark; begin < text.size();) {
       ++line_;
       const std::string_view line = line_at(text, begin);
       if (!trimmed(line).empty()) {
@@ -80,16 +85,19 @@ class IntervalCsvReader {
       begin = begin == std::string_view::npos ? text.size() : begin + 1;
     }
     if (!has_header) throw InputError(where_, "is empty: a header id,lower,upper,size is needed");
-    if (const auto fault = find_fault(csv_)) {
-      line_ = csv_.line_number(fault->buffer);
-      fail(fault->reason);
-    }
+    if (columns_.may_reuse >= 0) read_permissions();
+    if (const auto fault = find_fault(csv_)) fail_at(fault->buffer, fault->reason);
     return std::move(csv_);
   }
 
  private:
   [[noreturn]] void fail(const std::string& reason) const {
     throw InputError(where_ + ": line " + std::to_string(line_), reason);
+  }
+
+  [[noreturn]] void fail_at(BufferId b, const std::string& reason) {
+    line_ = csv_.line_number(b);
+    fail(reason);
   }
 
   void reserve(std::size_t lines) {
@@ -102,9 +110,10 @@ class IntervalCsvReader {
     const auto names = split(line);
     columns_.count = names.size();
     for (std::size_t i = 0; i < names.size(); ++i) name_column(names[i], static_cast<int>(i));
-    if (columns_.lower < 0) fail("the header has no column lower");
-    if (columns_.upper < 0 && columns_.end < 0) fail("the header has no column upper");
-    if (columns_.size < 0) fail("the header has no column size");
+    const std::string rest = "; it is " + quote(line);
+    if (columns_.lower < 0) fail("the header has no column lower" + rest);
+    if (columns_.upper < 0 && columns_.end < 0) fail("the header has no column upper" + rest);
+    if (columns_.size < 0) fail("the header has no column size" + rest);
     csv_.id_column_ = columns_.id;
     csv_.banks_column_ = columns_.banks;
   }
@@ -125,6 +134,7 @@ class IntervalCsvReader {
                                                   {"gaps", &columns_.gaps},
                                                   {"alias", &columns_.alias},
                                                   {"adjacent", &columns_.adjacent},
+                                                  {"may_reuse", &columns_.may_reuse},
                                                   {"banks", &columns_.banks}};
     for (const auto& [known_name, column] : known) {
       if (name != known_name) continue;
@@ -174,9 +184,14 @@ class IntervalCsvReader {
   // lower-upper or lower-upper@window_lower:window_upper.
   void read_gap(std::string_view cell, BufferId b) {
     const auto halves = split(cell, '@');
-    const auto life = split(halves[0], '-');
-    if (halves.size() > 2 || life.size() != 2) fail_gap(cell);
-    Gap gap{.buffer = b, .lifetime = {number(life[0], "gap"), number(life[1], "gap")}};
+    const std::string_view life = halves[0];
+    const std::size_t dash = life.find('-', 1);  // the first may be a sign
+    if (halves.size() > 2 || dash == std::string_view::npos ||
+        life.find('-', dash + 2) != std::string_view::npos)
+      fail_gap(cell);
+    Gap gap{.buffer = b,
+            .lifetime = {number(trimmed(life.substr(0, dash)), "gap"),
+                         number(trimmed(life.substr(dash + 1)), "gap")}};
     if (columns_.upper < 0) gap.lifetime.upper = after(gap.lifetime.upper);
     if (halves.size() == 2) {
       const auto window = split(halves[1], ':');
@@ -197,6 +212,24 @@ class IntervalCsvReader {
     const auto [found, is_new] = last->try_emplace(std::string(group), b);
     if (!is_new) csv_.ties.push_back({kind, found->second, b});
     found->second = b;
+  }
+
+  // Names of buffers, whether above or below.
+  void read_permissions() {
+    std::unordered_map<std::string, BufferId> named;
+    std::unordered_set<std::string> ambiguous;
+    for (BufferId b : csv_.problem.buffers.ids())
+      if (std::string id = csv_.id(b); !named.try_emplace(id, b).second)
+        ambiguous.insert(std::move(id));
+    for (BufferId b : csv_.problem.buffers.ids())
+      for (std::string_view word : words_of(csv_.cell(b, columns_.may_reuse))) {
+        const std::string name(word);
+        const auto found = named.find(name);
+        if (found == named.end()) fail_at(b, "may_reuse: there is no buffer " + quote(name));
+        if (ambiguous.contains(name))
+          fail_at(b, "may_reuse: two buffers are called " + quote(name));
+        csv_.may_reuse.push_back({b, found->second});
+      }
   }
 
   Step upper_of(std::string_view upper, std::string_view end) const {

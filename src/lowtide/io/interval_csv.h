@@ -1,6 +1,7 @@
 // Buffers as CSV, MiniMalloc's format: a header and a line a buffer, plain numbers without quotes.
 //
-//   id,lower,upper,size[,alignment][,offset][,hint][,gaps][,alias][,adjacent][,banks]...
+//   id,lower,upper,size[,alignment][,offset][,hint][,gaps][,alias][,adjacent][,may_reuse]
+//     [,banks]...
 //
 // Any column order; other columns are carried through. Lifetimes are half-open steps [lower,
 // upper). `start` or `begin` stand for lower, and `end` for an inclusive upper (upper = end + 1, in
@@ -9,6 +10,7 @@
 //   gaps       "7-9 12-14@2:13": holds nothing in [7, 9), and of its bytes only [2, 13) in [12, 14)
 //   alias      buffers with the same name here share an offset, and their bytes
 //   adjacent   buffers with the same name here stand one above the other, in the order of the file
+//   may_reuse  "b3 b7": if it helps, it shares an offset with one of these buffers, and its bytes
 //   banks      "SRAM PSRAM": the memories it may live in; empty: in any
 #pragma once
 

@@ -54,7 +54,7 @@ bool is_plain(const Buffer& buffer) { return buffer.alignment == 1 && !buffer.fi
 
 // The largest buffers of the fullest step, until they are too much; nothing if they never are.
 std::optional<Conflict> overload(const LayoutRequest& request) {
-  if (!request.problem.capacity) return std::nullopt;
+  if (!request.problem.capacity || !request.may_reuse.empty()) return std::nullopt;
   const Bodies bodies = make_bodies(request);
   const IdVector<BufferId, Shape>& shapes = bodies.problem.shapes;
   Conflict conflict{.buffers = {}, .step = fullest_step(bodies.problem)};

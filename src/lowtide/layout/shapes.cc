@@ -4,6 +4,7 @@
 
 #include "lowtide/layout/pair_search.h"
 #include "lowtide/layout/shape_fit.h"
+#include "lowtide/layout/sharing.h"
 #include "lowtide/model/bodies.h"
 #include "lowtide/model/layout_check.h"
 
@@ -176,6 +177,7 @@ Solution<Layout> solve_shapes(const ShapeProblem& problem, const Hints& hints,
 Solution<Layout> solve_request(const LayoutRequest& request, const LayoutSolver& solver,
                                const Limits& limits) {
   if (request.is_plain() && request.hints.empty()) return solver.solve(request.problem, limits);
+  if (!request.may_reuse.empty()) return solve_sharing(request, solver, limits);
   const Bodies bodies = make_bodies(request);
   auto solution = solve_shapes(bodies.problem, hints_of(request, bodies), solver, limits);
   if (solution.has_value()) {

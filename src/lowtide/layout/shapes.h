@@ -19,8 +19,9 @@ namespace lowtide {
 Solution<Layout> solve_shapes(const ShapeProblem& problem, const IdVector<BufferId, Bytes>& hints,
                               const LayoutSolver& solver, const Limits& limits);
 
-// Offsets of the request's buffers, by way of model/bodies. Plain requests go to `solver` as they
-// are. Requires that the request has no fault.
+// Offsets of the request's buffers, by way of model/bodies (and of layout/sharing where buffers may
+// reuse each other). Plain requests go to `solver` as they are. Requires that the request has no
+// fault.
 Solution<Layout> solve_request(const LayoutRequest& request, const LayoutSolver& solver,
                                const Limits& limits);
 

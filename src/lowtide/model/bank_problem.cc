@@ -30,6 +30,7 @@ std::string bank_fault(const BankProblem& problem) {
       return "bank " + quote(bank.name) + ": the size is out of range";
     if (bank.cost_per_byte < 0) return "bank " + quote(bank.name) + ": the cost is negative";
   }
+  if (!problem.request.may_reuse.empty()) return "may_reuse can't be asked for in several banks";
   if (!costs_fit(problem)) return "the sum of all costs exceeds 2^63 - 1";
   for (BufferId b : problem.allowed.ids())
     if (problem.allowed[b] == 0)

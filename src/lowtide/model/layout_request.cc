@@ -111,6 +111,9 @@ LayoutRequest excerpt(const LayoutRequest& request, std::span<const BufferId> ch
     part.ties.push_back({kind, renumbered[first], renumbered[second]});
   for (const auto& [b, offset] : request.hints)
     if (has(b)) part.hints.push_back({renumbered[b], offset});
+  for (const auto& [first, second] : request.may_reuse)
+    if (has(first) && has(second))
+      part.may_reuse.push_back({renumbered[first], renumbered[second]});
   return part;
 }
 
@@ -119,6 +122,8 @@ std::optional<Fault> find_fault(const LayoutRequest& request) {
   if (auto fault = gap_fault(request)) return fault;
   for (const Hint& hint : request.hints)
     if (hint.offset < 0) return Fault{hint.buffer, "hint is negative"};
+  for (const MayReuse& pair : request.may_reuse)
+    if (pair.first == pair.second) return Fault{pair.first, "may reuse itself"};
   return tie_fault(request);
 }
 

@@ -2,10 +2,11 @@
 // share their bytes, buffers that must be neighbours, hints. Plain data on top of a LayoutProblem;
 // model/bodies turns it into shapes, so that no solver knows these words.
 //
-//   gap        a stretch of a lifetime in which the buffer holds nothing, or only a window of
-//   itself alias      two buffers at one offset, which may hold the same bytes at the same time
-//   adjacent   the second starts where the first ends, whether or not they are alive together
-//   hint       an offset worth trying
+//   gap         a stretch of a lifetime in which the buffer holds nothing, or a window of itself
+//   alias       two buffers at one offset, which may hold the same bytes at the same time
+//   adjacent    the second starts where the first ends, whether or not they are alive together
+//   may reuse   a permission: as aliases if that helps, else as any two buffers
+//   hint        an offset worth trying
 #pragma once
 
 #include <optional>
@@ -34,6 +35,13 @@ struct Tie {
   BufferId second;
 };
 
+// At one offset these two may hold the same bytes at the same time; nobody else may, whoever they
+// share with in turn.
+struct MayReuse {
+  BufferId first;
+  BufferId second;
+};
+
 struct Hint {
   BufferId buffer;
   Bytes offset;
@@ -44,8 +52,9 @@ struct LayoutRequest {
   std::vector<Gap> gaps;
   std::vector<Tie> ties;
   std::vector<Hint> hints;
+  std::vector<MayReuse> may_reuse;
 
-  bool is_plain() const { return gaps.empty() && ties.empty(); }
+  bool is_plain() const { return gaps.empty() && ties.empty() && may_reuse.empty(); }
 };
 
 // Some of the buffers, renumbered in the order given, with what is asked of these alone; behind

@@ -30,17 +30,43 @@ struct Extent {
   friend auto operator<=>(const Extent&, const Extent&) = default;
 };
 
+using Classes = IdVector<BufferId, BufferId>;
+
+BufferId root_of(Classes* classes, BufferId b) {
+  while ((*classes)[b] != b) b = (*classes)[b] = (*classes)[(*classes)[b]];
+  return b;
+}
+
+void unite(Classes* classes, BufferId a, BufferId b) {
+  const auto [low, high] = std::minmax({root_of(classes, a), root_of(classes, b)});
+  (*classes)[high] = low;
+}
+
+void flatten(Classes* classes) {
+  for (BufferId b : classes->ids()) (*classes)[b] = root_of(classes, b);
+}
+
+// Aliases, and pairs that are at one offset by permission, directly or through others.
+Classes sharing_classes(const Holdings& holdings, const IdVector<BufferId, Bytes>& offsets) {
+  Classes classes = holdings.alias_class;
+  for (const auto& [a, b] : holdings.may_reuse)
+    if (offsets[a] == offsets[b]) unite(&classes, a, b);
+  flatten(&classes);
+  return classes;
+}
+
+// Any two of different classes that hold the same byte.
 class Sweep {
  public:
-  Sweep(const Holdings& holdings, const IdVector<BufferId, Bytes>& offsets)
-      : holdings_(holdings), offsets_(offsets) {}
+  Sweep(const Holdings& holdings, const Classes& classes, const IdVector<BufferId, Bytes>& offsets)
+      : holdings_(holdings), classes_(classes), offsets_(offsets) {}
 
   Pair run(std::span<const BufferId> chosen) {
     for (const Event& event : events_of(chosen)) {
       const ShapePart& part = holdings_.parts[event.buffer][event.part];
       const Bytes offset = offsets_[event.buffer];
       const Extent extent{offset + part.lower, offset + part.upper, event.buffer};
-      std::vector<Extent>& live = live_[holdings_.alias_class[event.buffer]];
+      std::vector<Extent>& live = live_[classes_[event.buffer]];
       for (const Extent& old : merged(live)) occupied_.erase(old.begin);
       if (event.is_start)
         live.push_back(extent);
@@ -90,10 +116,63 @@ class Sweep {
   }
 
   const Holdings& holdings_;
+  const Classes& classes_;
   const IdVector<BufferId, Bytes>& offsets_;
-  std::map<BufferId, std::vector<Extent>> live_;  // by alias class
+  std::map<BufferId, std::vector<Extent>> live_;  // by class
   std::map<Bytes, Extent> occupied_;              // by first byte; disjoint
 };
+
+// Any two of one class that hold the same byte without being aliases or permitted to.
+class Trespassers {
+ public:
+  Trespassers(const Holdings& holdings, const IdVector<BufferId, Bytes>& offsets)
+      : holdings_(holdings), offsets_(offsets) {}
+
+  Pair among(std::span<const BufferId> members) const {
+    std::vector<Held> all;
+    for (BufferId b : members)
+      for (const ShapePart& part : holdings_.parts[b])
+        all.push_back({part.lifetime, offsets_[b] + part.lower, offsets_[b] + part.upper, b});
+    std::sort(all.begin(), all.end(), [](const Held& a, const Held& b) {
+      return std::tuple(a.lifetime.lower, a.buffer) < std::tuple(b.lifetime.lower, b.buffer);
+    });
+    std::vector<Held> live;
+    for (const Held& held : all) {
+      std::erase_if(live,
+                    [&](const Held& old) { return old.lifetime.upper <= held.lifetime.lower; });
+      for (const Held& old : live)
+        if (old.begin < held.end && held.begin < old.end && !may_share(old.buffer, held.buffer))
+          return std::pair(old.buffer, held.buffer);
+      live.push_back(held);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct Held {
+    Interval lifetime;
+    Bytes begin;
+    Bytes end;
+    BufferId buffer;
+  };
+
+  bool may_share(BufferId a, BufferId b) const {
+    return holdings_.alias_class[a] == holdings_.alias_class[b] ||
+           (holdings_.are_permitted(a, b) && offsets_[a] == offsets_[b]);
+  }
+
+  const Holdings& holdings_;
+  const IdVector<BufferId, Bytes>& offsets_;
+};
+
+Pair trespass(const Holdings& holdings, const Classes& classes, std::span<const BufferId> chosen,
+              const IdVector<BufferId, Bytes>& offsets) {
+  std::map<BufferId, std::vector<BufferId>> members;
+  for (BufferId b : chosen) members[classes[b]].push_back(b);
+  for (const auto& [root, of_class] : members)
+    if (const Pair pair = Trespassers(holdings, offsets).among(of_class)) return pair;
+  return std::nullopt;
+}
 
 std::string name_of(BufferId b) { return "buffer " + std::to_string(b.index()); }
 
@@ -127,25 +206,34 @@ Bytes height_of(const LayoutRequest& request, const Holdings& holdings,
 
 }  // namespace
 
-IdVector<BufferId, BufferId> alias_classes(const LayoutRequest& request) {
-  IdVector<BufferId, BufferId> first_of;
-  for (BufferId b : request.problem.buffers.ids()) first_of.push_back(b);
-  const auto root = [&](BufferId b) {
-    while (first_of[b] != b) b = first_of[b] = first_of[first_of[b]];
-    return b;
-  };
-  for (const Tie& tie : request.ties) {
-    if (tie.kind != Tie::kAlias) continue;
-    const auto [a, b] = std::minmax({root(tie.first), root(tie.second)});
-    first_of[b] = a;
-  }
-  for (BufferId b : first_of.ids()) first_of[b] = root(b);
-  return first_of;
+IdVector<BufferId, BufferId> alias_classes(std::size_t num_buffers, std::span<const Tie> ties) {
+  Classes classes(num_buffers);
+  for (BufferId b : classes.ids()) classes[b] = b;
+  for (const Tie& tie : ties)
+    if (tie.kind == Tie::kAlias) unite(&classes, tie.first, tie.second);
+  flatten(&classes);
+  return classes;
+}
+
+Holdings::Holdings(const LayoutRequest& request)
+    : parts(parts_of(request)),
+      alias_class(alias_classes(request.problem.buffers.size(), request.ties)) {
+  for (const auto& [first, second] : request.may_reuse)
+    may_reuse.push_back(std::minmax(first, second));
+  std::sort(may_reuse.begin(), may_reuse.end());
+}
+
+bool Holdings::are_permitted(BufferId a, BufferId b) const {
+  return std::binary_search(may_reuse.begin(), may_reuse.end(),
+                            std::pair<BufferId, BufferId>(std::minmax(a, b)));
 }
 
 Pair find_overlap(const Holdings& holdings, std::span<const BufferId> chosen,
                   const IdVector<BufferId, Bytes>& offsets) {
-  return Sweep(holdings, offsets).run(chosen);
+  if (holdings.may_reuse.empty()) return Sweep(holdings, holdings.alias_class, offsets).run(chosen);
+  const Classes classes = sharing_classes(holdings, offsets);
+  if (const Pair pair = Sweep(holdings, classes, offsets).run(chosen)) return pair;
+  return trespass(holdings, classes, chosen, offsets);
 }
 
 Pair fixed_conflict(const LayoutRequest& request) {
@@ -157,7 +245,6 @@ Pair fixed_conflict(const LayoutRequest& request) {
     offsets[b] = offset.value_or(0);
     if (offset) fixed.push_back(b);
   }
-  if (fixed.size() < 2) return std::nullopt;
   return find_overlap(Holdings(request), fixed, offsets);
 }
 

@@ -13,19 +13,21 @@
 namespace lowtide {
 
 // The first of the buffers that each is an alias of, directly or through others.
-IdVector<BufferId, BufferId> alias_classes(const LayoutRequest& request);
+IdVector<BufferId, BufferId> alias_classes(std::size_t num_buffers, std::span<const Tie> ties);
 
 // What each buffer holds when, and who may share it.
 struct Holdings {
-  explicit Holdings(const LayoutRequest& request)
-      : parts(parts_of(request)), alias_class(alias_classes(request)) {}
+  explicit Holdings(const LayoutRequest& request);
+
+  bool are_permitted(BufferId a, BufferId b) const;
 
   IdVector<BufferId, std::vector<ShapePart>> parts;
   IdVector<BufferId, BufferId> alias_class;
+  std::vector<std::pair<BufferId, BufferId>> may_reuse;  // sorted, each with the lesser id first
 };
 
-// Two buffers of `chosen` that hold the same byte at a time and are no aliases. O(n log n), times
-// the aliases of one buffer that are alive together.
+// Two buffers of `chosen` that hold the same byte at a time, are no aliases, and do not use a
+// permission. O(n log n), times the aliases of one buffer that are alive together.
 std::optional<std::pair<BufferId, BufferId>> find_overlap(const Holdings& holdings,
                                                           std::span<const BufferId> chosen,
                                                           const IdVector<BufferId, Bytes>& offsets);

@@ -174,6 +174,14 @@ bool share_a_byte(const LayoutRequest& request, BufferId a, Bytes offset_a, Buff
   return false;
 }
 
+bool use_a_permission(const LayoutRequest& request, BufferId a, Bytes offset_a, BufferId b,
+                      Bytes offset_b) {
+  return offset_a == offset_b &&
+         std::any_of(request.may_reuse.begin(), request.may_reuse.end(), [&](const MayReuse& pair) {
+           return (pair.first == a && pair.second == b) || (pair.first == b && pair.second == a);
+         });
+}
+
 // Buffer b at its offset with the ones before it.
 bool goes_with_earlier(const LayoutRequest& request, const IdVector<BufferId, Bytes>& offsets,
                        BufferId b) {
@@ -186,7 +194,8 @@ bool goes_with_earlier(const LayoutRequest& request, const IdVector<BufferId, By
     if (offsets[tie.second] != offsets[tie.first] + distance) return false;
   }
   for (BufferId a(0); a < b; ++a)
-    if (!are_aliases(request, a, b) && share_a_byte(request, a, offsets[a], b, offsets[b]))
+    if (!are_aliases(request, a, b) && !use_a_permission(request, a, offsets[a], b, offsets[b]) &&
+        share_a_byte(request, a, offsets[a], b, offsets[b]))
       return false;
   return true;
 }
