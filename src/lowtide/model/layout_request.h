@@ -52,7 +52,7 @@ struct LayoutRequest {
   std::vector<Gap> gaps;
   std::vector<Tie> ties;
   std::vector<Hint> hints;
-  std::vector<MayReuse> may_reuse;
+  std::vector<MayReuse> may_reuse = {};
 
   bool is_plain() const { return gaps.empty() && ties.empty() && may_reuse.empty(); }
 };
