@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include "lowtide/analysis/lower_bounds.h"
+#include "lowtide/analysis/node_cut.h"
 #include "lowtide/graph/graph_builder.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
@@ -160,7 +163,31 @@ TEST(BudgetSearch, DecidesFromBothEnds) {
   }
 }
 
-// The cut bound by its definition: the least live bytes over all down-sets that v can run after.
+// What v needs right after `set` has run, by definition; nothing if it can't run then.
+std::optional<Bytes> need_after(const OrderProblem& problem, NodeId v, std::uint32_t set) {
+  const auto in = [&](NodeId u) { return ((set >> u.index()) & 1) != 0; };
+  if (in(v)) return std::nullopt;
+  for (NodeId u : problem.nodes())
+    for (NodeId p : problem.predecessors[u])
+      if ((in(u) || u == v) && !in(p)) return std::nullopt;
+  Bytes needed = own_bytes(problem, v);
+  for (TensorId t : problem.tensors()) {
+    const auto consumers = problem.consumers[t];
+    const bool made = problem.producer[t].is_none() || in(problem.producer[t]);
+    const bool wanted = problem.kept[t] || std::any_of(consumers.begin(), consumers.end(),
+                                                       [&](NodeId c) { return !in(c); });
+    if (made && wanted) needed += problem.bytes[t];
+  }
+  for (const Reuse& reuse : problem.reuses[v]) {
+    const auto readers = problem.consumers[reuse.old];
+    if (std::all_of(readers.begin(), readers.end(), [&](NodeId c) { return c == v || in(c); }))
+      needed -= problem.bytes[reuse.fresh];
+  }
+  return needed;
+}
+
+// The cut bound by its definition: the least over all down-sets that v can run after. And the
+// same of those with, and those without, each other node, asked one after the other.
 TEST(NodeBound, IsTheMinimumOverDownSets) {
   for (std::uint64_t seed = 0; seed < testing::cases(400, 100'000); ++seed) {
     const Graph graph = testing::random_graph(seed, {.num_nodes = 8});
@@ -168,31 +195,37 @@ TEST(NodeBound, IsTheMinimumOverDownSets) {
     Meter meter{Limits()};
     for (NodeId v : problem.nodes()) {
       Bytes least = kMaxBytes;
+      std::array<std::array<Bytes, 8>, 2> least_with;  // [in][u]
+      for (auto& row : least_with) row.fill(kMaxBytes);
       for (std::uint32_t set = 0; set < (1u << problem.num_nodes()); ++set) {
-        const auto in = [&](NodeId u) { return ((set >> u.index()) & 1) != 0; };
-        bool usable = !in(v);
-        for (NodeId u : problem.nodes())
-          for (NodeId p : problem.predecessors[u]) usable = usable && (!(in(u) || u == v) || in(p));
-        if (!usable) continue;
-        Bytes needed = problem.workspace_bytes[v];
-        for (TensorId t : problem.outputs[v]) needed += problem.bytes[t];
-        for (TensorId t : problem.tensors()) {
-          const auto consumers = problem.consumers[t];
-          const bool made = problem.producer[t].is_none() || in(problem.producer[t]);
-          const bool wanted = problem.kept[t] || std::any_of(consumers.begin(), consumers.end(),
-                                                             [&](NodeId c) { return !in(c); });
-          if (made && wanted) needed += problem.bytes[t];
+        const auto needed = need_after(problem, v, set);
+        if (!needed) continue;
+        least = std::min(least, *needed);
+        for (std::size_t u = 0; u < problem.num_nodes(); ++u) {
+          Bytes& with = least_with[(set >> u) & 1][u];
+          with = std::min(with, *needed);
         }
-        for (const Reuse& reuse : problem.reuses[v]) {
-          const auto readers = problem.consumers[reuse.old];
-          if (std::all_of(readers.begin(), readers.end(),
-                          [&](NodeId c) { return c == v || in(c); }))
-            needed -= problem.bytes[reuse.fresh];
-        }
-        least = std::min(least, needed);
       }
-      ASSERT_EQ(node_bound(problem, v, &meter), least) << seed;
+      NodeCut cut(problem, v, &meter);
+      ASSERT_EQ(cut.run(&meter), least) << seed;
       ASSERT_LE(reachability_bound(problem, v), least) << seed;
+      for (NodeId u : cut.free_nodes())
+        for (const Side side : {Side::kIn, Side::kOut}) {
+          const Bytes wanted = least_with[side == Side::kIn][u.index()];
+          ASSERT_EQ(cut.bound_with(u, side, &meter, kMaxBytes), wanted) << seed;
+          const auto inside = cut.minimiser_with();
+          std::uint32_t set = 0;
+          for (NodeId w : problem.nodes())
+            if (cut.side(w) == Side::kIn) set |= 1u << w.index();
+          for (std::size_t i = 0; i < inside.size(); ++i)
+            if (inside[i]) set |= 1u << cut.free_nodes()[i].index();
+          ASSERT_EQ(need_after(problem, v, set), wanted) << seed;
+        }
+      std::uint32_t set = 0;
+      const auto inside = cut.minimiser(Minimiser::kSmallest);
+      for (NodeId w : problem.nodes())
+        if (inside[w]) set |= 1u << w.index();
+      ASSERT_EQ(need_after(problem, v, set), least) << seed;
     }
   }
 }

@@ -56,23 +56,35 @@ class LiveCut {
 
   // Bytes added to the cut by this call (see MaxFlow::run).
   Bytes run(Meter* meter, Bytes enough = MaxFlow::kInfinite) {
-    return flow_.run(kSource, kSink, meter, enough);
+    const Bytes grown = flow_.run(kSource, kSink, meter, enough);
+    is_maximal_ = flow_.is_maximal();
+    return grown;
   }
-  bool is_maximal() const { return flow_.is_maximal(); }
+  bool is_maximal() const { return is_maximal_; }
 
   // After a maximal run(): by how much the cut grows at least if u has to be in D (kIn) or outside
-  // (kOut). Costs only the flow that this adds; the cut itself stays as it is.
+  // (kOut). Costs only the flow that this adds, from u or to u: neither can pass the source's side
+  // of the cut, or the sink's, which no more flow leaves. The next question takes it back.
   Bytes run_forced(NodeId u, Side side, Meter* meter, Bytes enough) {
-    forced_ = flow_;
-    if (side == Side::kIn) forced_.add_arc(kSource, vertex_[u], MaxFlow::kInfinite);
-    if (side == Side::kOut) forced_.add_arc(vertex_[u], kSink, MaxFlow::kInfinite);
-    return forced_.run(kSource, kSink, meter, enough);
+    flow_.rewind();
+    flow_.mark();
+    forced_in_ = side == Side::kIn ? vertex_[u] : -1;
+    return side == Side::kIn ? flow_.run(vertex_[u], kSink, meter, enough)
+                             : flow_.run(kSource, vertex_[u], meter, enough);
   }
-  bool is_forced_maximal() const { return forced_.is_maximal(); }
+  bool is_forced_maximal() const { return flow_.is_maximal(); }
 
   // For each of the free nodes, in their order: whether it is in the minimiser.
-  std::vector<char> minimiser(Minimiser which) const { return minimiser_of(flow_, which); }
-  std::vector<char> forced_minimiser(Minimiser which) const { return minimiser_of(forced_, which); }
+  std::vector<char> minimiser(Minimiser which) {
+    flow_.rewind();
+    return flags_of(which == Minimiser::kLargest ? flow_.not_reaching_sink(kSink)
+                                                 : flow_.reached_from({kSource}));
+  }
+  // The smallest one, after a maximal run_forced().
+  std::vector<char> forced_minimiser() const {
+    return flags_of(forced_in_ < 0 ? flow_.reached_from({kSource})
+                                   : flow_.reached_from({kSource, forced_in_}));
+  }
 
   const std::vector<NodeId>& free_nodes() const { return free_; }
 
@@ -80,9 +92,7 @@ class LiveCut {
   static constexpr int kSource = 0;
   static constexpr int kSink = 1;
 
-  std::vector<char> minimiser_of(const MaxFlow& flow, Minimiser which) const {
-    const auto inside = which == Minimiser::kLargest ? flow.not_reaching_sink(kSink)
-                                                     : flow.reached_from_source(kSource);
+  std::vector<char> flags_of(const std::vector<bool>& inside) const {
     std::vector<char> flags;
     flags.reserve(free_.size());
     for (NodeId v : free_) flags.push_back(inside[static_cast<std::size_t>(vertex_[v])] ? 1 : 0);
@@ -124,7 +134,8 @@ class LiveCut {
 
   const OrderProblem* problem_;
   MaxFlow flow_{2};
-  MaxFlow forced_{2};
+  bool is_maximal_ = false;
+  int forced_in_ = -1;  // the vertex that run_forced() puts in D
   std::vector<NodeId> free_;
   std::vector<TensorId> tensors_;
   IdVector<NodeId, int> vertex_;

@@ -1,13 +1,25 @@
 #include "lowtide/analysis/max_flow.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lowtide {
 
 void MaxFlow::reset(int num_vertices) {
   first_arc_.assign(static_cast<std::size_t>(num_vertices), -1);
   arcs_.clear();
-  is_maximal_ = false;
+  is_maximal_ = is_marked_ = false;
+  sent_.clear();
+}
+
+void MaxFlow::mark() {
+  is_marked_ = true;
+  sent_.clear();
+}
+
+void MaxFlow::rewind() {
+  for (const Sent& sent : sent_) send(sent.arc, -sent.amount);
+  sent_.clear();
 }
 
 void MaxFlow::add_arc(int from, int to, Bytes capacity) {
@@ -47,10 +59,9 @@ Bytes MaxFlow::push(int source, int sink, Bytes enough, Meter* meter) {
       for (int a : path) amount = std::min(amount, arcs_[static_cast<std::size_t>(a)].left);
       std::size_t first_full = path.size();
       for (std::size_t i = path.size(); i-- > 0;) {
-        Arc& arc = arcs_[static_cast<std::size_t>(path[i])];
-        arc.left -= amount;
-        arcs_[static_cast<std::size_t>(path[i] ^ 1)].left += amount;
-        if (arc.left == 0) first_full = i;
+        send(path[i], amount);
+        if (is_marked_) sent_.push_back({path[i], amount});
+        if (arcs_[static_cast<std::size_t>(path[i])].left == 0) first_full = i;
       }
       sent += amount;
       if (meter->spend(static_cast<std::int64_t>(path.size()))) break;
@@ -97,10 +108,10 @@ Bytes MaxFlow::run(int source, int sink, Meter* meter, Bytes enough) {
   return flow;
 }
 
-std::vector<bool> MaxFlow::reached_from_source(int source) const {
+std::vector<bool> MaxFlow::reached_from(std::vector<int> sources) const {
   std::vector<bool> reached(first_arc_.size(), false);
-  std::vector<int> queue = {source};
-  reached[static_cast<std::size_t>(source)] = true;
+  std::vector<int> queue = std::move(sources);
+  for (int source : queue) reached[static_cast<std::size_t>(source)] = true;
   for (std::size_t i = 0; i < queue.size(); ++i) {
     for (int a = first_arc_[static_cast<std::size_t>(queue[i])]; a >= 0;
          a = arcs_[static_cast<std::size_t>(a)].next) {

@@ -1,8 +1,8 @@
 // Maximum flow by Dinic's algorithm (Dinic 1970): blocking flows in layered networks. Written for
 // the sparse networks of analysis/live_cut.h; O(V^2 E) in theory, a few layers in practice.
 //
-// A flow can go on after arcs were added: run() starts from the flow that is there. So a question
-// with one more forced node costs only the flow it adds.
+// run() starts from the flow that is there, and what was sent since a mark can be taken back: a
+// question with one more forced node costs only the flow it adds.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +34,13 @@ class MaxFlow {
   // The last run() ended because no more can be sent.
   bool is_maximal() const { return is_maximal_; }
 
-  // Of a maximal flow: vertices that the source still reaches (the smallest minimum cut's source
-  // side), and those that do not reach the sink (the largest one's).
-  std::vector<bool> reached_from_source(int source) const;
+  // What is sent from here on, rewind() takes back.
+  void mark();
+  void rewind();
+
+  // Of a maximal flow: vertices that one of `sources` still reaches (the smallest minimum cut's
+  // source side), and those that do not reach the sink (the largest one's).
+  std::vector<bool> reached_from(std::vector<int> sources) const;
   std::vector<bool> not_reaching_sink(int sink) const;
 
  private:
@@ -46,7 +50,16 @@ class MaxFlow {
     Bytes left;
   };
 
+  struct Sent {
+    int arc;
+    Bytes amount;
+  };
+
   bool build_layers(int source, int sink);
+  void send(int arc, Bytes amount) {
+    arcs_[static_cast<std::size_t>(arc)].left -= amount;
+    arcs_[static_cast<std::size_t>(arc ^ 1)].left += amount;
+  }
   Bytes push(int source, int sink, Bytes enough, Meter* meter);
 
   std::vector<int> first_arc_;
@@ -56,6 +69,8 @@ class MaxFlow {
   std::vector<int> queue_;
   std::int64_t work_ = 0;  // arcs looked at
   bool is_maximal_ = false;
+  bool is_marked_ = false;
+  std::vector<Sent> sent_;  // since the mark
 };
 
 }  // namespace lowtide

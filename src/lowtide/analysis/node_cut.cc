@@ -65,7 +65,7 @@ Bytes NodeCut::run(Meter* meter, Bytes enough) {
   return bound_ += cut_.run(meter, enough);
 }
 
-IdVector<NodeId, std::uint8_t> NodeCut::minimiser(Minimiser which) const {
+IdVector<NodeId, std::uint8_t> NodeCut::minimiser(Minimiser which) {
   IdVector<NodeId, std::uint8_t> inside(side_.size(), 0);
   for (NodeId u : side_.ids()) inside[u] = side_[u] == Side::kIn;
   const auto flags = cut_.minimiser(which);

@@ -38,7 +38,7 @@ class NodeCut {
   Side side(NodeId u) const { return side_[u]; }
 
   // Of a maximal run: a down-set of that cost. True: it holds the node.
-  IdVector<NodeId, std::uint8_t> minimiser(Minimiser which) const;
+  IdVector<NodeId, std::uint8_t> minimiser(Minimiser which);
 
   // After a maximal run: what v needs at least if u runs before it (kIn) or after it (kOut). A
   // value of at least `enough` may be less than the exact one.
@@ -47,7 +47,7 @@ class NodeCut {
   }
   // That one was exact; if so, a down-set of that cost, as flags for free_nodes().
   bool is_exact_with() const { return cut_.is_forced_maximal(); }
-  std::vector<char> minimiser_with() const { return cut_.forced_minimiser(Minimiser::kSmallest); }
+  std::vector<char> minimiser_with() const { return cut_.forced_minimiser(); }
 
  private:
   void mark(const Csr<NodeId, NodeId>& edges, NodeId from, Side side, Meter* meter);
