@@ -14,6 +14,9 @@ namespace lowtide {
 namespace {
 
 constexpr int kMaxRounds = 4;
+// Tries for a witness that fail in a row, in a heap and one by one: then flows are cheaper.
+constexpr int kMaxFailuresInHeap = 8;
+constexpr int kMaxFailures = 32;
 constexpr int kMaxFlows = 100;  // to find the nodes with the least slack
 // The guide is looked at in parts, on several threads if there are any.
 constexpr std::size_t kNodesAPart = 4;
@@ -147,13 +150,16 @@ class Propagator {
     const std::size_t start = set_.mark();
     auto& witnessed = enter ? may_precede_ : may_follow_;
     for (const bool heap : {true, false}) {
-      for (std::size_t i = 0; i < free_.size() && !meter_->stopped(); ++i) {
+      const int most = heap ? kMaxFailuresInHeap : kMaxFailures;
+      int failures = 0;
+      for (std::size_t i = 0; i < free_.size() && failures < most && !meter_->stopped(); ++i) {
         const NodeId u = free_[enter ? i : free_.size() - 1 - i];
         if (witnessed[u] || set_.contains(u) == enter) continue;
         const std::size_t before = set_.mark();
         const bool fits = changes_and_fits(v, u, enter);
         if (fits)
           for (NodeId w : changed_) witnessed[w] = 1;
+        failures = fits ? 0 : failures + 1;
         if (!fits || !heap) set_.rewind(before);
       }
       set_.rewind(start);

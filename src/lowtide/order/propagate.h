@@ -9,9 +9,9 @@
 // Few flows. A down-set D with cost(v, D) <= B shows at once that everything in D may precede v and
 // everything outside may follow it. The search for such sets starts from the prefix before v of a
 // given order, or the minimiser of v's cut if that prefix is too dear, and grows it by each other
-// node with its ancestors, shrinks it by each node with its descendants, as long as it fits. Only
-// pairs without a witness need a flow, from the residual network of v's own cut, and stop as soon
-// as they exceed B. Those that do not are new witnesses.
+// node with its ancestors, shrinks it by each node with its descendants, as long as it fits; where
+// many fail in a row it gives up. Pairs without a witness need a flow, from the residual network of
+// v's own cut, and stop as soon as they exceed B. Those that do not are new witnesses.
 #pragma once
 
 #include <optional>
