@@ -21,6 +21,7 @@ constexpr std::int64_t kEffortPerNode = 50;
 constexpr std::int64_t kProbeEffort = 1000;  // of a first search, as good as free
 constexpr std::int64_t kProbePerNode = 20;
 constexpr std::int64_t kEffortGrowth = 8;
+constexpr std::int64_t kSearchShare = 8;
 constexpr int kBisections = 6;
 constexpr Bytes kWideGap = 100;  // one part in
 constexpr int kFirstFlows = 60;
@@ -59,14 +60,14 @@ class ExactOrder {
     follow_guide();
     for (std::int64_t effort = kFirstEffort + kEffortPerNode * size; !done();
          effort *= kEffortGrowth) {
-      ask(solution_.bound(), effort, &ExactOrder::search);
-      bisect(effort, &ExactOrder::search);
+      ask(solution_.bound(), kSearchShare * effort, &ExactOrder::search);
+      if (ask(solution_.value() - unit_, effort, &ExactOrder::search) == Answer::kYes)
+        bisect(effort, &ExactOrder::search);
       raise_bound(static_cast<int>(std::min<std::int64_t>(effort / kStepsPerFlow, 1'000'000)));
       follow_guide();
       ask(solution_.bound(), effort, &ExactOrder::divide);
-      bisect(effort, &ExactOrder::divide);
-      while (ask(solution_.value() - unit_, effort, &ExactOrder::refute) == Answer::kYes) {
-      }
+      while (ask(solution_.value() - unit_, effort, &ExactOrder::refute) == Answer::kYes)
+        bisect(effort, &ExactOrder::divide);
       bisect_down(effort, &ExactOrder::refute);
     }
     return std::move(solution_);
