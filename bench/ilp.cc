@@ -5,10 +5,8 @@
 // builds. "paper" is MODeL's program (order/ilp_steps.h), "as is" how many variables it has before
 // contraction. SECONDS limits each solver; an interval is value and bound where these differ.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
-#include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/order/contract.h"
@@ -96,14 +94,5 @@ int run(double limit, const std::vector<std::string>& paths) {
 }  // namespace lowtide::bench
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: ilp SECONDS GRAPH...\n");
-    return 2;
-  }
-  try {
-    return lowtide::bench::run(std::atof(argv[1]), {argv + 2, argv + argc});
-  } catch (const lowtide::InputError& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  return lowtide::bench::main_of("ilp", "SECONDS", argc, argv, lowtide::bench::run);
 }

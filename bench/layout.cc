@@ -3,10 +3,8 @@
 // file is a CSV of buffers, or a graph, laid out in program order and in lowtide's order at
 // alignment 64.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
-#include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/io/interval_csv.h"
 #include "lowtide/layout/solvers.h"
@@ -67,14 +65,5 @@ int run(double limit, const std::vector<std::string>& paths) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: layout SECONDS FILE...\n");
-    return 2;
-  }
-  try {
-    return run(std::atof(argv[1]), {argv + 2, argv + argc});
-  } catch (const InputError& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  return lowtide::bench::main_of("layout", "SECONDS", argc, argv, run);
 }

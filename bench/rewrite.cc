@@ -6,12 +6,10 @@
 // integer program has variables for), peaks above the proven one, orders proven, and the time to
 // rewrite, order and bring back. Lowering and loading are not timed.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "families.h"
 #include "lowtide/analysis/spans.h"
-#include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
@@ -92,14 +90,5 @@ int run(double limit, const std::vector<std::string>& graphs) {
 }  // namespace lowtide::bench
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: rewrite SECONDS GRAPH...\n");
-    return 2;
-  }
-  try {
-    return lowtide::bench::run(std::atof(argv[1]), {argv + 2, argv + argc});
-  } catch (const lowtide::InputError& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  return lowtide::bench::main_of("rewrite", "SECONDS", argc, argv, lowtide::bench::run);
 }

@@ -1,12 +1,32 @@
-// What the table benchmarks share: a stopwatch, and medians over the rows.
+// What the table benchmarks share: a command line, a stopwatch, and medians over the rows.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <vector>
 
+#include "lowtide/graph/error.h"
+
 namespace lowtide::bench {
+
+// `NAME LIMIT FILE...`: what each of these benchmarks is called with. `run(limit, files)` prints
+// the table.
+template <class Run>
+int main_of(const char* name, const char* limit, int argc, char** argv, const Run& run) {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: %s %s FILE...\n", name, limit);
+    return 2;
+  }
+  try {
+    return run(std::atof(argv[1]), std::vector<std::string>(argv + 2, argv + argc));
+  } catch (const InputError& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  }
+}
 
 // Seconds of one call.
 template <class Work>

@@ -4,11 +4,9 @@
 // A row a graph: seconds of the exact order with 1 and with 2 threads under the same step budget,
 // and whether the answers are the same.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "families.h"
-#include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/order/solvers.h"
@@ -45,14 +43,5 @@ int run(std::int64_t steps, const std::vector<std::string>& graphs) {
 }  // namespace lowtide::bench
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: threads STEPS GRAPH...\n");
-    return 2;
-  }
-  try {
-    return lowtide::bench::run(std::atoll(argv[1]), {argv + 2, argv + argc});
-  } catch (const lowtide::InputError& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  return lowtide::bench::main_of("threads", "STEPS", argc, argv, lowtide::bench::run);
 }
