@@ -1,46 +1,24 @@
 // build/test/bench/layout_ilp SECONDS GRAPH...
-// The paper's address program on graphs in program order at alignment 64: a row for each encoding,
-// from the plain pairs with big M to all that layout/ilp.h lists. Started from first fit by start,
-// so that the program itself has something to find. Heights as multiples of the load.
+//
+// The paper's address program on graphs in program order at alignment 64: as a minimum, in its
+// plain form and with all rows of layout/address_program.h; as the question whether the load is
+// enough; and as layout/ilp.h asks it. All start from first fit by start, so that the program
+// itself has something to find. Heights as multiples of the load; seconds of CPU time.
 #include <cstdio>
-#include <cstdlib>
+#include <ctime>
 #include <string>
 
-#include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
+#include "lowtide/layout/address_program.h"
 #include "lowtide/layout/heuristics.h"
 #include "lowtide/layout/ilp.h"
-#include "lowtide/layout/pyramid.h"
 #include "lowtide/mip/highs.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "table.h"
 
+namespace lowtide::bench {
 namespace {
-
-using namespace lowtide;
-
-struct Encoding {
-  const char* name;
-  LayoutIlpOptions options;
-  bool pyramid = false;  // the paper's pre-placement: no proof for the whole problem
-};
-
-const Encoding kEncodings[] = {
-    {"plain big M", {.section_rows = false, .break_symmetry = false}},
-    {"+ symmetry", {.section_rows = false, .break_symmetry = true}},
-    {"+ sections", {.section_rows = true, .break_symmetry = false}},
-    {"+ both", {.section_rows = true, .break_symmetry = true}},
-    {"+ both, pyramid", {.section_rows = true, .break_symmetry = true}, true},
-};
-
-void fix_pyramid(LayoutProblem* problem) {
-  Bytes base = 0;
-  for (BufferId b : base_pyramid(*problem)) {
-    problem->buffers[b].fixed_offset = base;
-    base += problem->buffers[b].size;
-  }
-}
 
 // The part of the largest load, which decides the height.
 const Instance& heaviest(const Instances& instances) {
@@ -50,64 +28,80 @@ const Instance& heaviest(const Instances& instances) {
   return *heaviest;
 }
 
-Bytes height_of(const Instance& part, const std::vector<Bytes>& offsets) {
-  Bytes height = 0;
-  for (std::size_t b = 0; b < offsets.size(); ++b)
-    height = std::max(height, offsets[b] + part.size[b]);
-  return height;
-}
+class Table {
+ public:
+  Table(const std::string& name, const LayoutProblem& problem, double limit)
+      : name_(name),
+        problem_(problem),
+        start_(fit_by_keys(problem, {BufferKey::kStart}, Fit::kLowest, Limits())),
+        instances_(make_instances(problem)),
+        part_(heaviest(instances_)),
+        limit_(limit) {
+    for (BufferId b : part_.id) offsets_.push_back(start_.offsets[b] / instances_.unit);
+  }
 
-void print_row(const std::string& name, LayoutProblem problem, const Encoding& encoding,
-               double limit) {
-  if (encoding.pyramid) fix_pyramid(&problem);
-  const Layout start = fit_by_keys(problem, {BufferKey::kStart}, Fit::kLowest, Limits());
-  const Instances instances = make_instances(problem);
-  const Instance& part = heaviest(instances);
-  std::vector<Bytes> offsets;
-  for (BufferId b : part.id) offsets.push_back(start.offsets[b] / instances.unit);
-  const Bytes from = height_of(part, offsets);
+  void print() const {
+    const Bytes height = height_of(part_, offsets_);
+    print_program("minimum, plain", {.capacity = height},
+                  {.section_rows = false, .break_symmetry = false});
+    print_program("minimum, all rows", {.capacity = height}, {});
+    print_program("question, all rows", {.target = part_.max_load, .capacity = part_.max_load}, {});
+    print_solver();
+  }
 
-  LayoutIlp ilp;
-  const double build = bench::seconds_of(
-      [&] { ilp = build_layout_ilp(part, {.capacity = from}, encoding.options); });
-  mip::Answer answer;
-  const double solve = bench::seconds_of([&] {
-    answer =
-        mip::solve(ilp.model, Limits::within_seconds(limit), layout_ilp_point(ilp, part, offsets));
-  });
-  Bytes value = from;
-  if (!answer.values.empty()) value = height_of(part, decode_layout_ilp(ilp, part, answer.values));
-  const auto load = static_cast<double>(part.max_load);
-  std::printf("%-24s %7d  %-16s %8zu %8zu %7.3f  %8.4f %8.4f %8.4f %8.2f\n", name.c_str(),
-              part.num_buffers(), encoding.name, ilp.model.variables.size(), ilp.model.rows.size(),
-              build, static_cast<double>(from) / load, static_cast<double>(value) / load,
-              answer.bound / load, solve);
-  std::fflush(stdout);
-}
+ private:
+  void print_program(const char* what, Interest heights, const AddressOptions& options) const {
+    const AddressProgram program = build_address_program(part_, heights, options);
+    const Bytes from = height_of(part_, offsets_);
+    std::vector<double> point;
+    if (heights.capacity >= from) point = encode(program, part_, offsets_);
+    const std::clock_t begin = std::clock();
+    const mip::Answer answer = mip::solve(program.model, Limits::within_seconds(limit_), point);
+    Bytes value = from;
+    if (!answer.values.empty()) value = height_of(part_, decode(program, part_, answer.values));
+    print_row(what, program.model, value * instances_.unit, begin);
+  }
+
+  void print_solver() const {
+    const std::clock_t begin = std::clock();
+    const auto solution = ilp_layout(problem_, start_, Limits::within_seconds(limit_));
+    print_row("layout/ilp", {}, solution.value(), begin);
+  }
+
+  void print_row(const char* what, const mip::Model& model, Bytes value, std::clock_t begin) const {
+    const auto load = static_cast<double>(part_.max_load * instances_.unit);
+    std::printf("| %s | %d | %s | %zu | %zu | %.4f | %.4f | %.2f |\n", name_.c_str(),
+                part_.num_buffers(), what, model.variables.size(), model.rows.size(),
+                static_cast<double>(start_.height) / load, static_cast<double>(value) / load,
+                static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+    std::fflush(stdout);
+  }
+
+  std::string name_;
+  const LayoutProblem& problem_;
+  Layout start_;
+  Instances instances_;
+  const Instance& part_;
+  std::vector<Bytes> offsets_;
+  double limit_;
+};
 
 int run(double limit, const std::vector<std::string>& paths) {
-  std::printf("%-24s %7s  %-16s %8s %8s %7s  %8s %8s %8s %8s\n", "graph", "buffers", "encoding",
-              "columns", "rows", "build", "start", "value", "bound", "seconds");
+  std::printf(
+      "| graph | buffers | program | columns | rows | start | value | CPU s |\n"
+      "|---|---|---|---|---|---|---|---|\n");
   for (const std::string& path : paths) {
     const Graph graph = load_graph(path);
     const OrderProblem problem = lower_order(graph).problem;
     const auto placing = lower_layout(problem, program_order_of(problem), 64).problem;
-    for (const Encoding& encoding : kEncodings) print_row(graph.name(), placing, encoding, limit);
+    Table(graph.name(), placing, limit).print();
   }
   return 0;
 }
 
 }  // namespace
+}  // namespace lowtide::bench
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: layout_ilp SECONDS GRAPH...\n");
-    return 2;
-  }
-  try {
-    return run(std::atof(argv[1]), {argv + 2, argv + argc});
-  } catch (const InputError& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  return lowtide::bench::main_of("layout_ilp", "SECONDS", argc, argv, lowtide::bench::run);
 }

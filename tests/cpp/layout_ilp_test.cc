@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "lowtide/layout/address_program.h"
 #include "lowtide/layout/heuristics.h"
 #include "lowtide/layout/ilp.h"
 #include "lowtide/layout/pyramid.h"
@@ -48,18 +49,11 @@ std::vector<Bytes> in_units(const Instances& instances, const Instance& instance
   return offsets;
 }
 
-Bytes height_of(const Instance& instance, const std::vector<Bytes>& offsets) {
-  Bytes height = 0;
-  for (std::size_t b = 0; b < offsets.size(); ++b)
-    height = std::max(height, offsets[b] + instance.size[b]);
-  return height;
-}
-
 TEST(LayoutIlp, SaysWhatThePaperSays) {
   const Instances instances = make_instances(staircase());
   ASSERT_EQ(instances.unit, 10);
   ASSERT_EQ(instances.parts.size(), 1u);
-  const LayoutIlp ilp = build_layout_ilp(instances.parts[0], {.capacity = 6});
+  const AddressProgram ilp = build_address_program(instances.parts[0], {.capacity = 6});
   EXPECT_EQ(ilp.pairs.size(), 2u);                    // never for 2 and 1
   EXPECT_EQ(ilp.model.variables.size(), 1u + 3 + 2);  // height, offsets, pairs
   EXPECT_EQ(ilp.model.rows.size(), 3u + 2 * 2);       // tops, both ways of each pair
@@ -76,25 +70,25 @@ TEST(LayoutIlp, HoldsTheOptimumAndRefusesOverlaps) {
     const auto best = find_layout_solver("exact")->solve(problem, Limits());
     for (const Instance& instance : instances.parts) {
       const auto offsets = in_units(instances, instance, best.best());
-      const LayoutIlp ilp = build_layout_ilp(instance, {.capacity = height_of(instance, offsets)},
-                                             {.break_symmetry = false});
-      const auto point = layout_ilp_point(ilp, instance, offsets);
+      const AddressProgram ilp = build_address_program(
+          instance, {.capacity = height_of(instance, offsets)}, {.break_symmetry = false});
+      const auto point = encode(ilp, instance, offsets);
       EXPECT_EQ(broken_by(ilp.model, point), "") << seed;
-      const auto decoded = decode_layout_ilp(ilp, instance, point);
+      const auto decoded = decode(ilp, instance, point);
       EXPECT_LE(height_of(instance, decoded), height_of(instance, offsets)) << seed;
       if (ilp.pairs.empty()) continue;
       auto overlapping = offsets;  // the first two that meet, both at the bottom
-      const LayoutIlp::Pair& pair = ilp.pairs[0];
+      const AddressProgram::Pair& pair = ilp.pairs[0];
       overlapping[static_cast<std::size_t>(pair.below)] =
           overlapping[static_cast<std::size_t>(pair.above)] = 0;
-      EXPECT_NE(broken_by(ilp.model, layout_ilp_point(ilp, instance, overlapping)), "") << seed;
+      EXPECT_NE(broken_by(ilp.model, encode(ilp, instance, overlapping)), "") << seed;
     }
   }
 }
 
 // The least height over all values of the binaries that the model allows, by the decoder's offsets.
-Bytes optimum_by_enumeration(const Instance& instance, Bytes capacity, LayoutIlpOptions options) {
-  const LayoutIlp ilp = build_layout_ilp(instance, {.capacity = capacity}, options);
+Bytes optimum_by_enumeration(const Instance& instance, Bytes capacity, AddressOptions options) {
+  const AddressProgram ilp = build_address_program(instance, {.capacity = capacity}, options);
   Bytes best = kMaxBytes;
   for (std::uint32_t bits = 0; bits < (1u << ilp.pairs.size()); ++bits) {
     // Offsets by repeated raising; a cycle raises them above the capacity.
@@ -137,11 +131,12 @@ TEST(LayoutIlp, ItsOptimumIsTheLeastHeight) {
 TEST(LayoutIlp, DecodesWhatASolverRounds) {
   const Instances instances = make_instances(staircase());
   const Instance& instance = instances.parts[0];
-  const LayoutIlp ilp = build_layout_ilp(instance, {.capacity = 6}, {.break_symmetry = false});
+  const AddressProgram ilp =
+      build_address_program(instance, {.capacity = 6}, {.break_symmetry = false});
   std::vector<double> values(ilp.model.variables.size(), 0);
-  for (const LayoutIlp::Pair& pair : ilp.pairs)  // buffer 1 on top of both, nearly
+  for (const AddressProgram::Pair& pair : ilp.pairs)  // buffer 1 on top of both, nearly
     values[static_cast<std::size_t>(pair.column)] = pair.above == 1 ? 1 - 1e-7 : 1e-7;
-  EXPECT_EQ(decode_layout_ilp(ilp, instance, values), (std::vector<Bytes>{0, 2, 0}));
+  EXPECT_EQ(decode(ilp, instance, values), (std::vector<Bytes>{0, 2, 0}));
 }
 
 TEST(LayoutIlp, SolvesToTheOptimum) {
@@ -156,6 +151,95 @@ TEST(LayoutIlp, SolvesToTheOptimum) {
     EXPECT_EQ(solution.status(), Status::kOptimal) << seed;
     problem.capacity = optimum - 1;
     EXPECT_EQ(ilp_layout(problem, incumbent, Limits()).status(), Status::kInfeasible) << seed;
+  }
+}
+
+// Instances of more pairs than one program takes at first: groups join, with the order kept.
+// Planted so that the load can be met; the answer is right whatever the growth does.
+LayoutProblem planted_problem(std::uint64_t seed, int columns) {
+  std::mt19937_64 random(seed);
+  LayoutProblem problem;
+  constexpr Bytes kHeight = 60;
+  for (int column = 0; column < columns; ++column) {
+    const Step begin = 4 * column;
+    for (Bytes floor = 0; floor < kHeight;) {
+      const Bytes size = std::min<Bytes>(kHeight - floor, 1 + static_cast<Bytes>(random() % 9));
+      problem.buffers.push_back(
+          {.lifetime = {begin, begin + 4 + static_cast<Step>(random() % 2)}, .size = size});
+      floor += size;
+    }
+  }
+  return problem;
+}
+
+TEST(LayoutIlp, GrowsToAllBuffers) {
+  if (!mip::is_available()) GTEST_SKIP() << "built without HiGHS";
+  for (std::uint64_t seed = 0; seed < testing::cases(3, 30); ++seed) {
+    const LayoutProblem problem = planted_problem(seed, 6);
+    const auto search =
+        find_layout_solver("exact")->solve(problem, Limits::within_steps(1'000'000));
+    const auto solution = ilp_layout(problem, stacked(problem), Limits::within_steps(20'000'000));
+    ASSERT_EQ(layout_error(problem, solution.best()), "") << seed;
+    EXPECT_LT(solution.value(), stacked(problem).height) << seed;
+    EXPECT_GE(solution.value(), search.bound()) << seed;
+    EXPECT_LE(solution.bound(), search.value()) << seed;
+  }
+}
+
+TEST(LayoutIlp, ASubsetOfAnInstanceMeetsWhereTheWholeDoes) {
+  for (std::uint64_t seed = 0; seed < testing::cases(300, 20'000); ++seed) {
+    const Instances instances = make_instances(random_problem(seed, 9, seed % 2 == 1));
+    const Instance& whole = instances.parts[0];
+    std::vector<int> chosen;
+    for (int b = whole.num_buffers() - 1; b >= 0; --b)
+      if ((seed >> (b % 3)) % 2 == 0) chosen.push_back(b);
+    const Instance part = subset(whole, chosen);
+    ASSERT_EQ(part.size.size(), chosen.size());
+    const auto meet = [](const Instance& instance, std::size_t a, std::size_t b) {
+      return instance.range[a].first <= instance.range[b].last &&
+             instance.range[b].first <= instance.range[a].last;
+    };
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      const auto b = static_cast<std::size_t>(chosen[i]);
+      EXPECT_EQ(part.size[i], whole.size[b]);
+      EXPECT_EQ(part.id[i], whole.id[b]);
+      for (std::size_t k = 0; k < i; ++k)
+        EXPECT_EQ(meet(part, i, k), meet(whole, b, static_cast<std::size_t>(chosen[k]))) << seed;
+    }
+    EXPECT_LE(part.max_load, whole.max_load);
+    EXPECT_LE(part.num_sections(), std::max(1, part.num_buffers()));
+  }
+}
+
+// A known order is kept, and is no more than that: the optimum's own order leaves the optimum.
+TEST(LayoutIlp, KeepsAKnownOrder) {
+  for (std::uint64_t seed = 0; seed < testing::cases(300, 20'000); ++seed) {
+    const LayoutProblem problem = random_problem(seed, 7, seed % 2 == 1);
+    const Instances instances = make_instances(problem);
+    const auto best = find_layout_solver("exact")->solve(problem, Limits());
+    for (const Instance& instance : instances.parts) {
+      const auto offsets = in_units(instances, instance, best.best());
+      const Bytes height = height_of(instance, offsets);
+      AddressOptions options;
+      for (const AddressProgram::Pair& pair :
+           build_address_program(instance, {.capacity = height}).pairs) {
+        const bool as_named = offsets[static_cast<std::size_t>(pair.below)] <
+                              offsets[static_cast<std::size_t>(pair.above)];
+        options.known_below.emplace_back(as_named ? pair.below : pair.above,
+                                         as_named ? pair.above : pair.below);
+      }
+      const auto program =
+          build_address_program(instance, {.target = height, .capacity = height}, options);
+      auto point = encode(program, instance, offsets);
+      point[static_cast<std::size_t>(program.height)] = static_cast<double>(height);
+      EXPECT_EQ(broken_by(program.model, point), "") << seed;
+      for (const AddressProgram::Pair& pair : program.pairs) {
+        auto turned = point;
+        double& binary = turned[static_cast<std::size_t>(pair.column)];
+        binary = 1 - binary;
+        EXPECT_NE(broken_by(program.model, turned), "") << seed;
+      }
+    }
   }
 }
 

@@ -7,7 +7,7 @@
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/joint/ilp.h"
-#include "lowtide/layout/ilp.h"
+#include "lowtide/layout/address_program.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/mip/lp_text.h"
 #include "lowtide/model/lifetimes.h"
@@ -60,10 +60,10 @@ std::string layout_program(const Graph& graph, const LoweredOrder& lowered) {
   for (TensorId t : lowered.problem.tensors())
     if (std::string& text = name[placing.buffer[t]]; text.empty())
       text = graph.tensor_name(lowered.graph_tensor[t]);
-  LayoutIlpOptions options;
+  AddressOptions options;
   options.buffer_name = [&](BufferId b) { return name[b]; };
-  const WholeLayoutIlp program =
-      build_whole_layout_ilp(placing.problem, quick_arena(placing.problem), options);
+  const WholeAddressProgram program =
+      build_whole_address_program(placing.problem, quick_arena(placing.problem), options);
   return mip::lp_text(program.model, title(graph, "the addresses", program.unit));
 }
 

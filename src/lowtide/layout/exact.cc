@@ -21,7 +21,7 @@ class Part {
   Part(const Instance& instance, const Layout& incumbent, Bytes unit)
       : instance_(instance), restarts_(instance), bound_(instance.max_load) {
     for (BufferId b : instance.id) offsets_.push_back(incumbent.offsets[b] / unit);
-    height_ = height_of(offsets_);
+    height_ = height_of(instance_, offsets_);
   }
 
   Bytes height() const { return height_; }
@@ -80,14 +80,8 @@ class Part {
     if (answer.outcome == Outcome::kExhausted) bound_ = std::max(bound_, capacity + 1);
     if (answer.outcome != Outcome::kFound) return false;
     offsets_ = std::move(answer.offsets);
-    height_ = height_of(offsets_);
+    height_ = height_of(instance_, offsets_);
     return true;
-  }
-  Bytes height_of(const std::vector<Bytes>& offsets) const {
-    Bytes height = 0;
-    for (std::size_t b = 0; b < offsets.size(); ++b)
-      height = std::max(height, offsets[b] + instance_.size[b]);
-    return height;
   }
 
   const Instance& instance_;

@@ -1,99 +1,32 @@
-// The paper's second program (its equations 9, for lifetimes that are known): addresses as
-// integers, and for each pair of buffers that live together a binary that says which one is below.
+// The addresses by integer programming: a second opinion on layout/exact, from another world.
 //
-//   minimise H    A_i + s_i <= H                                  (i)     H >= load
-//                 A_i + s_i <= A_j + M (1 - below_ij)             (ij)    i below j ...
-//                 A_j + s_j <= A_i + M below_ij                   (ji)    ... or j below i
+//   1  parts: time is cut where no buffer lives (layout/instance.h)
+//   2  for each part, the program of layout/address_program.h as a question: does it fit in C? At
+//      the bound first, then one unit below the best layout, then half-way, with rising effort
+//   3  growth: the question is put to the buffers of the largest area first, and more join in
+//      groups; the order that was found for the earlier ones is kept where they meet. If there is
+//      no room for a group so, the order of the larger 3/4, 1/2, 1/4 of them is kept, and then none
 //
-// The paper has two binaries a pair, which may both be 0 where the lifetimes do not meet; here they
-// do meet, so one is the other's complement. What makes it scale, each exact:
+// Why. The relaxation says nothing: with every binary at 1/2 all sections lie around the middle of
+// the arena, so the bound is the load whatever the rows. What is left is to find a layout, and
+// there branch and bound is as good as its propagation: with H given, each buffer is tied from
+// below and from above in each section by what the section has to spare, and an order that is kept
+// leaves a program that presolve nearly solves.
 //
-//   units        all numbers divided by their greatest common divisor; A_i need not be integral, as
-//                with the binaries fixed the lowest solution is a sum of sizes (not where an
-//                alignment is larger than the unit: then A_i = alignment x an integer)
-//   parts        time is cut where no buffer lives; each part is a program of its own
-//   tight M      from A_i <= C - s_i, where C is the height that is still of interest
-//   sections     the buffers of a section are stacked: A_i >= the sizes of all that are below i in
-//                it, and H >= A_i + s_i + the sizes of all above. Implied for binaries, but cuts
-//                off most of what the relaxation of the big M allows
-//   symmetry     of equal buffers the first is below; turning the arena over swaps below and above,
-//                so one pair's binary is fixed
+// Guarantee. "Yes" is a layout, in exact integers. "No" counts only where no order was kept; then
+// it is a proof for the whole part even if some buffers have not joined. All else is "unknown".
 //
-// Guarantee: the optimum of the model is the least height of the part, raised to the target, if
-// that is at most C; otherwise the model is infeasible. Size: a binary a pair, two rows a pair, two
-// rows for each section a buffer lives in.
-//
-// What pays (HiGHS, 3 s each, 8 random problems of 14 and of 18 buffers whose first fit leaves a
-// gap): plain big M proves 5 and 5, with symmetry 7 and 5, with sections 8 and 8 in a third of the
-// time. On captured graphs of 68 to 191 buffers (bench/layout_ilp, 6 s each) none of them improves
-// on first fit; there the search of layout/exact is the solver, and this one a second opinion. The
-// paper's pyramid at the base lowers the start (1.115 to 1.041 of the load on
-// squeezenet1_0-bs1-train) but not what the program finds from there. Not tried: lazy pairs, cuts
-// in time.
+// Numbers, and what did not help, in docs/results.md ("The program for addresses").
 #pragma once
-
-#include <functional>
-#include <string>
-#include <vector>
 
 #include "lowtide/base/limits.h"
 #include "lowtide/base/solution.h"
-#include "lowtide/layout/instance.h"
-#include "lowtide/mip/model.h"
+#include "lowtide/model/layout_problem.h"
 
 namespace lowtide {
 
-struct LayoutIlp {
-  struct Pair {
-    int below;  // buffers of the instance
-    int above;
-    mip::Column column;  // 1: `below` is below `above`; 0: the other way round
-  };
-  mip::Model model;
-  mip::Column height;
-  std::vector<mip::Column> offset;  // by buffer
-  std::vector<Pair> pairs;
-};
-
-struct LayoutIlpOptions {
-  bool section_rows = true;
-  bool break_symmetry = true;
-  // How variables and rows call a buffer, for who reads them.
-  std::function<std::string(BufferId)> buffer_name = [](BufferId b) {
-    return std::to_string(b.index());
-  };
-};
-
-// Heights that matter, in units: none above `capacity`, and no difference below `target`.
-struct Interest {
-  Bytes target = 0;
-  Bytes capacity = 0;
-};
-
-LayoutIlp build_layout_ilp(const Instance& instance, Interest heights,
-                           const LayoutIlpOptions& options = {});
-
-// All parts under one height, for other solvers: the optimum is the problem's, in `unit` bytes, if
-// it is at most `capacity` bytes.
-struct WholeLayoutIlp {
-  mip::Model model;
-  Bytes unit = 1;
-};
-WholeLayoutIlp build_whole_layout_ilp(const LayoutProblem& problem, Bytes capacity,
-                                      const LayoutIlpOptions& options = {});
-
-// The point of the model that a layout stands for, to start the solver from; empty if symmetry
-// breaking excludes it.
-std::vector<double> layout_ilp_point(const LayoutIlp& ilp, const Instance& instance,
-                                     const std::vector<Bytes>& offsets);
-
-// Offsets in units: each buffer as low as those that the solution puts below it allow. Exact
-// integers, whatever the solver's tolerances did to the offsets.
-std::vector<Bytes> decode_layout_ilp(const LayoutIlp& ilp, const Instance& instance,
-                                     const std::vector<double>& values);
-
-// Improves `incumbent` part by part, down to problem.capacity if given. Without a solver for
-// integer programs the incumbent stays.
+// Improves `incumbent`, down to problem.capacity if given. Without a solver for integer programs
+// the incumbent stays.
 Solution<Layout> ilp_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits);
 
 }  // namespace lowtide

@@ -114,4 +114,33 @@ Instances make_instances(const LayoutProblem& problem) {
   return result;
 }
 
+Instance subset(const Instance& instance, std::span<const int> buffers) {
+  Sections sections{.count = instance.num_sections(), .of = {}};
+  for (int b : buffers) sections.of.push_back(instance.range[static_cast<std::size_t>(b)]);
+  int num_cliques = 0;
+  const std::vector<int> clique = clique_of(sections, &num_cliques);
+  Instance result;
+  for (int buffer : buffers) {
+    const auto b = static_cast<std::size_t>(buffer);
+    result.id.push_back(instance.id[b]);
+    result.range.push_back({clique[static_cast<std::size_t>(instance.range[b].first)],
+                            clique[static_cast<std::size_t>(instance.range[b].last)]});
+    result.size.push_back(instance.size[b]);
+    result.alignment.push_back(instance.alignment[b]);
+    result.fixed.push_back(instance.fixed[b]);
+    result.length.push_back(instance.length[b]);
+    result.has_alignment |= instance.alignment[b] > 1;
+    result.has_fixed |= instance.fixed[b] != Instance::kNotFixed;
+  }
+  fill_sections(num_cliques, &result);
+  return result;
+}
+
+Bytes height_of(const Instance& instance, std::span<const Bytes> offsets) {
+  Bytes height = 0;
+  for (std::size_t b = 0; b < offsets.size(); ++b)
+    height = std::max(height, offsets[b] + instance.size[b]);
+  return height;
+}
+
 }  // namespace lowtide

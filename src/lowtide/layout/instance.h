@@ -54,4 +54,10 @@ struct Instances {
 // O(n log n + sum of the sections each buffer lives in).
 Instances make_instances(const LayoutProblem& problem);
 
+// Some of the buffers, in the order given, in the same units; its sections are maximal again.
+Instance subset(const Instance& instance, std::span<const int> buffers);
+
+// The highest end of a buffer; offsets by buffer, in units.
+Bytes height_of(const Instance& instance, std::span<const Bytes> offsets);
+
 }  // namespace lowtide
