@@ -3,7 +3,12 @@
 // false.
 //
 // The limits' time, steps and cancellation are kept, its progress sink hears of every better answer
-// and bound. With LOWTIDE_HIGHS_LOG=FILE in the environment HiGHS's own log is appended to FILE.
+// and bound. Time is kept as well as HiGHS looks at the clock: in the tree and in each LP, but in
+// presolve only between its rounds (1 to 2 s for 10^6 coefficients). A model with no time left for
+// that is not begun. Left out is the feasibility jump, which looks at no clock: 15 s of a limit of
+// 5, and nothing found sooner with it.
+//
+// With LOWTIDE_HIGHS_LOG=FILE in the environment HiGHS's own log is appended to FILE.
 #pragma once
 
 #include "lowtide/base/limits.h"
