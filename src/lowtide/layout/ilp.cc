@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kGroupPairs = 400;  // that a group of buffers brings with it
 // Of how many quarters of the earlier buffers the order is kept, one try after the other.
-constexpr std::array<std::size_t, 5> kKeptQuarters = {4, 3, 2, 1, 0};
+constexpr std::array<std::size_t, 4> kKeptQuarters = {3, 2, 1, 0};
 constexpr std::int64_t kFirstEffort = 10'000 * mip::kStepsPerIteration;
 constexpr std::int64_t kKeptShare = 4;   // of the effort, where an order is kept
 constexpr std::int64_t kOtherShare = 8;  // for other heights than the target
@@ -42,11 +42,8 @@ class Growth {
   }
 
   Reply run(Meter* meter) {
-    while (num_placed_ < order_.size()) {
-      const std::size_t end = end_of_group();
-      if (const Reply reply = extend(end, meter); reply != Reply::kYes) return reply;
-      num_placed_ = end;
-    }
+    while (num_placed_ < order_.size())
+      if (const Reply reply = extend(meter); reply != Reply::kYes) return reply;
     return Reply::kYes;
   }
   std::vector<Bytes> take_offsets() { return std::move(offsets_); }
@@ -73,7 +70,14 @@ class Growth {
     return end;
   }
 
-  Reply extend(std::size_t end, Meter* meter) {
+  // With the order of all earlier ones kept, fewer and fewer buffers; then one, with less kept.
+  Reply extend(Meter* meter) {
+    std::size_t end = end_of_group();
+    while (num_placed_ > 0) {
+      if (ask(end, num_placed_, meter) == Reply::kYes) return Reply::kYes;
+      if (end - num_placed_ == 1) break;
+      end = num_placed_ + (end - num_placed_) / 2;
+    }
     for (const std::size_t quarters : kKeptQuarters) {
       const std::size_t num_kept = num_placed_ * quarters / 4;
       if (num_kept == 0 && quarters > 0) continue;
@@ -101,6 +105,7 @@ class Growth {
     const auto offsets = decode(program, instance, answer.values);
     if (height_of(instance, offsets) > capacity_) return Reply::kUnknown;
     for (std::size_t i = 0; i < end; ++i) offset(chosen[i]) = offsets[i];
+    num_placed_ = end;
     return Reply::kYes;
   }
 

@@ -5,7 +5,8 @@
 //      the bound first, then one unit below the best layout, then half-way, with rising effort
 //   3  growth: the question is put to the buffers of the largest area first, and more join in
 //      groups; the order that was found for the earlier ones is kept where they meet. If there is
-//      no room for a group so, the order of the larger 3/4, 1/2, 1/4 of them is kept, and then none
+//      no room for a group so, half of it, down to one buffer; if there is none for that one, the
+//      order of the larger 3/4, 1/2, 1/4 of the earlier ones is kept, and then none
 //
 // Why. The relaxation says nothing: with every binary at 1/2 all sections lie around the middle of
 // the arena, so the bound is the load whatever the rows. What is left is to find a layout, and
