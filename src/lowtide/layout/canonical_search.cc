@@ -56,6 +56,7 @@ void CanonicalSearch::reset(const std::vector<int>& order) {
   trail_.clear();
   touched_.clear();
   is_touched_.assign(m, 0);
+  failed_ = 0;
   floor_ = 0;
   link_identical(order);
   touch({0, instance_.num_sections() - 1});
@@ -82,7 +83,6 @@ void CanonicalSearch::link_identical(const std::vector<int>& order) {
 // leaves changes for the caller to undo.
 bool CanonicalSearch::search(Group group, Bytes last_offset) {
   if (group.begin == group.end) return true;
-  if (meter_->spend()) return false;
   const std::size_t base = candidates_.size();
   collect_candidates(group, last_offset);
   const std::size_t top = candidates_.size();
@@ -90,6 +90,7 @@ bool CanonicalSearch::search(Group group, Bytes last_offset) {
   for (std::size_t i = base; i < top && !found; ++i) {
     const int buffer = candidates_[i];
     if (earliest_[at(buffer)] > position_[at(buffer)]) continue;  // by an earlier one's skip
+    if (meter_->spend()) break;
     const std::size_t mark = trail_.size();
     bool hatless = false;
     found = try_candidate(buffer, group, &hatless);
@@ -268,14 +269,16 @@ void CanonicalSearch::touch(SectionRange range) {
   }
 }
 
-// Applies the section rules until nothing changes; false if one of them fails.
+// Applies the section rules until nothing changes; false if one of them fails. The one that failed
+// last, which is likely to do so again, comes first.
 bool CanonicalSearch::check_touched() {
-  bool possible = true;
+  bool possible = !is_touched_[at(failed_)] || rest_[at(failed_)] == 0 || has_witness(failed_);
   for (std::size_t i = 0; possible && i < touched_.size(); ++i) {
     const int s = touched_[i];
     is_touched_[at(s)] = 0;
     if (rest_[at(s)] == 0) continue;
     possible = propagate_ ? firsts(s) : has_witness(s);
+    if (!possible) failed_ = s;
   }
   for (int s : touched_) is_touched_[at(s)] = 0;
   touched_.clear();

@@ -31,8 +31,9 @@
 // Ideas: MiniMalloc (Moffitt, ASPLOS 2023) for canonical placements, dominance, hatless and
 // sections; edge-finding in disjunctive scheduling (Carlier and Pinson 1989) for firsts.
 //
-// Cost: O(unplaced + sections touched) a node, a microsecond for 400 buffers; with propagation 3 to
-// 10 times that, and up to 100 times fewer nodes on tight instances.
+// Cost: O(unplaced + sections touched) a placement tried, a microsecond for 400 buffers; with
+// propagation 3 to 10 times that (100 for 1400 buffers), and up to 100 times fewer of them on tight
+// instances.
 #pragma once
 
 #include <vector>
@@ -48,8 +49,9 @@ class CanonicalSearch {
  public:
   explicit CanonicalSearch(const Instance& instance);
 
-  // `propagate`: apply `firsts`. Spends one step of the meter a node; kStopped if that ends it,
-  // kExhausted is a proof.
+  // `propagate`: apply `firsts`. Spends one step of the meter a placement tried, also where that
+  // fails at once (on large instances most do); kStopped if the meter ends it, kExhausted is a
+  // proof.
   Outcome run(const Ranking& ranking, Bytes capacity, bool propagate, Meter* meter);
 
   // After kFound: by buffer, in units.
@@ -119,6 +121,7 @@ class CanonicalSearch {
   std::vector<Undo> trail_;
   std::vector<int> touched_;  // sections to check
   std::vector<char> is_touched_;
+  int failed_ = 0;   // the section whose rule failed last
   Bytes floor_ = 0;  // the last offset: nothing to come is below it
 };
 

@@ -6,13 +6,14 @@
 //   at the bound        a layout there ends it; exhausting the search raises the bound
 //   below the incumbent any layout is progress; exhausting the search proves the incumbent
 //   in between          by bisection, for long descents
+//   repairs             (layout/repair) first where little is missing, last where much is
 //
-// in rounds of doubling node limits. The search is not monotone: a lower capacity is often easier,
+// in rounds of doubling step limits. The search is not monotone: a lower capacity is often easier,
 // for it prunes more, so no capacity is given up before the limits end, and a run that was stopped
 // proves nothing. Only the parts that stand above what is proved of all are worth work.
 //
 // Anytime: starts from an incumbent, keeps the best. Deterministic under a step budget, whatever
-// the number of threads. One step is one node of the search.
+// the number of threads. One step is one placement tried.
 #pragma once
 
 #include "lowtide/base/limits.h"

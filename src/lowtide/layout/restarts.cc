@@ -30,17 +30,29 @@ Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
 }
 
 Answer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const {
-  const int width = meter->limits().threads();
-  const int end = 2 * (first + count);
-  for (int begin = 2 * first; begin < end && !meter->stopped(); begin += width) {
-    const int size = std::min(width, end - begin);
-    std::vector<Run> runs(static_cast<std::size_t>(size));
+  std::vector<int> indices;
+  for (int i = 2 * first; i < 2 * (first + count); ++i) indices.push_back(i);
+  return run_all(capacity, indices, nodes, meter);
+}
+
+Answer Restarts::run_plainly(Bytes capacity, int first, int count, std::int64_t nodes,
+                             Meter* meter) const {
+  std::vector<int> indices;
+  for (int ranking = first; ranking < first + count; ++ranking) indices.push_back(2 * ranking);
+  return run_all(capacity, indices, nodes, meter);
+}
+
+Answer Restarts::run_all(Bytes capacity, const std::vector<int>& indices, std::int64_t nodes,
+                         Meter* meter) const {
+  const auto width = static_cast<std::size_t>(meter->limits().threads());
+  for (std::size_t begin = 0; begin < indices.size() && !meter->stopped(); begin += width) {
+    std::vector<Run> runs(std::min(width, indices.size() - begin));
     const Limits limits = meter->rest();
-    const auto run_at = [&](int i) {
-      runs[static_cast<std::size_t>(i)] = run_one(capacity, begin + i, nodes, limits);
+    const auto run_at = [&](std::size_t i) {
+      runs[i] = run_one(capacity, indices[begin + i], nodes, limits);
     };
     std::vector<std::thread> helpers;
-    for (int i = 1; i < size; ++i) helpers.emplace_back(run_at, i);
+    for (std::size_t i = 1; i < runs.size(); ++i) helpers.emplace_back(run_at, i);
     run_at(0);
     for (std::thread& helper : helpers) helper.join();
     for (Run& run : runs) {

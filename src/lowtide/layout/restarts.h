@@ -30,8 +30,11 @@ class Restarts {
   bool is_perfect(Bytes capacity) const { return is_full_ && capacity == instance_.max_load; }
 
   // Rankings [first, first + count), each without and with propagation (a perfect packing: twice as
-  // many rankings), each time with at most `nodes` nodes. Spends the meter.
+  // many rankings), each time with at most `nodes` steps. Spends the meter.
   Answer run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
+
+  // Each without propagation only.
+  Answer run_plainly(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
 
  private:
   struct Run {
@@ -39,6 +42,8 @@ class Restarts {
     std::int64_t used = 0;
   };
   Run run_one(Bytes capacity, int index, std::int64_t nodes, const Limits& limits) const;
+  Answer run_all(Bytes capacity, const std::vector<int>& indices, std::int64_t nodes,
+                 Meter* meter) const;
 
   const Instance& instance_;
   bool is_full_;
