@@ -9,6 +9,7 @@
 #include "lowtide/order/exact.h"
 #include "lowtide/order/follow.h"
 #include "lowtide/order/solvers.h"
+#include "lowtide/order/windows.h"
 #include "support/brute_force.h"
 #include "support/long_tests.h"
 #include "support/random_graph.h"
@@ -110,6 +111,23 @@ TEST(Follow, StopsAtTheMeter) {
   const auto problem = random_problem(1, 40, false);
   Meter meter{Limits::within_steps(5)};
   EXPECT_FALSE(follow(problem, program_order_of(problem), {0}, Direction::kForward, &meter));
+}
+
+// Legal and lower, or nothing; on most graphs of this kind something.
+TEST(Windows, LowerOrLeaveAlone) {
+  std::uint64_t better = 0;
+  const std::uint64_t cases = testing::cases(100, 5000);
+  for (std::uint64_t seed = 0; seed < cases; ++seed) {
+    const auto problem = random_problem(seed, 40 + static_cast<int>(seed % 80), seed % 3 == 2);
+    const Schedule order = program_order_of(problem);
+    Meter meter{Limits::within_steps(2'000'000)};
+    const auto found = improve_in_windows(problem, order, 20'000, &meter);
+    if (!found) continue;
+    ++better;
+    ASSERT_NO_FATAL_FAILURE(expect_legal(problem, *found)) << seed;
+    ASSERT_LT(peak(problem, *found), peak(problem, order)) << seed;
+  }
+  EXPECT_GE(better, cases / 2);
 }
 
 }  // namespace

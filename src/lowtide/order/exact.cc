@@ -12,6 +12,7 @@
 #include "lowtide/order/list_schedule.h"
 #include "lowtide/order/propagate.h"
 #include "lowtide/order/symmetry.h"
+#include "lowtide/order/windows.h"
 
 namespace lowtide {
 namespace {
@@ -21,6 +22,7 @@ constexpr std::int64_t kEffortPerNode = 50;
 constexpr std::int64_t kProbeEffort = 1000;  // of a first search, as good as free
 constexpr std::int64_t kProbePerNode = 20;
 constexpr std::int64_t kEffortGrowth = 8;
+constexpr std::int64_t kMaxEffort = 1'000'000'000'000'000;
 constexpr std::int64_t kSearchShare = 8;
 constexpr int kBisections = 6;
 constexpr Bytes kWideGap = 100;  // one part in
@@ -32,6 +34,7 @@ constexpr std::int64_t kFollowNodes = 3'000'000;  // in all tries together
 constexpr std::size_t kFirstAsked = 8;            // nodes that propagation asks
 constexpr std::size_t kAskedGrowth = 8;
 constexpr std::size_t kMaxBranched = 400;   // nodes; with more, a precedence implies too little
+constexpr std::int64_t kProofSteps = 512;   // times the effort
 constexpr std::int64_t kBranchSteps = 8;    // times the effort
 constexpr std::int64_t kBranchShare = 512;  // of the effort, for each single search
 
@@ -59,15 +62,18 @@ class ExactOrder {
     try_greedy();
     follow_guide();
     for (std::int64_t effort = kFirstEffort + kEffortPerNode * size; !done();
-         effort *= kEffortGrowth) {
+         effort = std::min(effort * kEffortGrowth, kMaxEffort)) {
       ask(solution_.bound(), kSearchShare * effort, &ExactOrder::search);
       if (ask(solution_.value() - unit_, effort, &ExactOrder::search) == Answer::kYes)
         bisect(effort, &ExactOrder::search);
       raise_bound(static_cast<int>(std::min<std::int64_t>(effort / kStepsPerFlow, 1'000'000)));
       follow_guide();
       ask(solution_.bound(), effort, &ExactOrder::divide);
-      while (ask(solution_.value() - unit_, effort, &ExactOrder::refute) == Answer::kYes)
+      try_windows(effort);
+      while (ask(solution_.value() - unit_, effort, &ExactOrder::refute) == Answer::kYes) {
         bisect(effort, &ExactOrder::divide);
+        try_windows(effort);
+      }
       bisect_down(effort, &ExactOrder::refute);
     }
     return std::move(solution_);
@@ -132,6 +138,17 @@ class ExactOrder {
     return false;
   }
 
+  // A narrow gap is closed by a proof, if at all.
+  bool is_wide_gap() const {
+    return solution_.value() - solution_.bound() >= solution_.value() / kWideGap;
+  }
+
+  void try_windows(std::int64_t effort) {
+    if (!use_.windows || done() || !is_wide_gap()) return;
+    if (auto better = improve_in_windows(core_.problem, guide_, effort, &meter_, use_))
+      learn(*better);
+  }
+
   // Nodes that would exceed the budget wait: each budget is another order.
   void try_greedy() {
     for (int eighth = 0; eighth < 8 && !done(); ++eighth) {
@@ -146,10 +163,14 @@ class ExactOrder {
   FitResult divide(Bytes budget, std::int64_t effort) {
     return fits_budget(core_.problem, budget, guide_, effort, &meter_, use_);
   }
+  // What the budget implies may be dear to find out: it has its share of the steps.
   FitResult refute(Bytes budget, std::int64_t effort) {
-    const FitResult fit = divide(budget, effort);
+    FitResult fit = divide(budget, effort);
     if (fit.answer != Answer::kUnknown || done() || !use_.propagation) return fit;
-    return propagate(representative(), budget, effort);
+    Meter part(meter_.rest().with_steps(kProofSteps * effort));
+    fit = propagate(representative(), budget, effort, &part);
+    meter_.spend(part.used());
+    return fit;
   }
 
   // The contracted problem; of orders that differ by a symmetry only, one of each kind.
@@ -162,34 +183,34 @@ class ExactOrder {
     return unreduced(core_.problem);
   }
 
-  FitResult propagate(const Reduced& chosen, Bytes budget, std::int64_t effort) {
+  FitResult propagate(const Reduced& chosen, Bytes budget, std::int64_t effort, Meter* meter) {
     const std::size_t size = chosen.problem.num_nodes();
     std::size_t arcs = core_.problem.successors.num_items();
-    for (std::size_t asked = kFirstAsked; !done(); asked *= kAskedGrowth) {
-      auto tight = tighten(chosen.problem, budget, chosen.reduce(guide_), asked, &meter_, use_);
+    for (std::size_t asked = kFirstAsked; !meter->stopped(); asked *= kAskedGrowth) {
+      auto tight = tighten(chosen.problem, budget, chosen.reduce(guide_), asked, meter, use_);
       if (!tight) return {Answer::kNo, {}};
       const Reduced narrowed = compose(chosen, std::move(*tight));
       const bool news = std::exchange(arcs, narrowed.problem.successors.num_items()) != arcs;
       if (news) {
         const FitResult found =
-            fits_budget(narrowed.problem, budget, narrowed.reduce(guide_), effort, &meter_, use_);
+            fits_budget(narrowed.problem, budget, narrowed.reduce(guide_), effort, meter, use_);
         if (found.answer != Answer::kUnknown)
           return {found.answer, narrowed.expand(found.schedule)};
       }
-      if (asked >= size) return branch(narrowed, budget, effort);
+      if (asked >= size) return branch(narrowed, budget, effort, meter);
     }
     return {};
   }
 
   // Of small problems, and for the proof only: a wide gap is closed by cheaper means, if at all.
-  FitResult branch(const Reduced& narrowed, Bytes budget, std::int64_t effort) {
-    if (!use_.branching || done() || narrowed.problem.num_nodes() > kMaxBranched ||
+  FitResult branch(const Reduced& narrowed, Bytes budget, std::int64_t effort, Meter* meter) {
+    if (!use_.branching || meter->stopped() || narrowed.problem.num_nodes() > kMaxBranched ||
         budget < solution_.value() - unit_)
       return {};
-    Meter part(meter_.rest().with_steps(kBranchSteps * effort));
+    Meter part(meter->rest().with_steps(kBranchSteps * effort));
     const FitResult found = branch_within(narrowed.problem, budget, narrowed.reduce(guide_),
                                           effort / kBranchShare, &part, use_);
-    meter_.spend(part.used());
+    meter->spend(part.used());
     return {found.answer, narrowed.expand(found.schedule)};
   }
 
@@ -220,7 +241,7 @@ class ExactOrder {
   // question.
   void bisect_down(std::int64_t effort, Method method) {
     Bytes high = solution_.value();
-    if (high - solution_.bound() < high / kWideGap) return;
+    if (!is_wide_gap()) return;
     for (int i = 0; i < kBisections && !done(); ++i) {
       const Bytes middle = solution_.bound() + (high - solution_.bound()) / 2 / unit_ * unit_;
       if (middle >= high) return;

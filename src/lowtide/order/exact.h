@@ -4,7 +4,8 @@
 //   2  contraction: the same optimum on a fraction of the nodes
 //   3  a short search at the bound; then a better incumbent by following it from both ends, and
 //      greedy at several budgets
-//   4  with rising effort: an order at the bound? an order half-way (bisection, for the incumbent)?
+//   4  with rising effort: an order at the bound? where the gap is wide, windows of the best order
+//      solved anew (order/windows.h)? an order half-way (bisection, for the incumbent)?
 //      none below the incumbent (one refutation is the proof)? none far below it (for the bound)?
 // What `fits` cannot refute is asked of one order of each kind (order/symmetry.h) within what the
 // budget implies (order/propagate.h), at last by branching on pairs (order/branch.h).

@@ -17,6 +17,7 @@ struct Techniques {
   bool propagation = true;  // order/propagate
   bool symmetry = true;     // order/symmetry
   bool branching = true;    // order/branch
+  bool windows = true;      // order/windows
 };
 
 struct Technique {
@@ -35,6 +36,7 @@ inline constexpr std::array kTechniques = {
     Technique{"propagation", &Techniques::propagation},
     Technique{"symmetry", &Techniques::symmetry},
     Technique{"branching", &Techniques::branching},
+    Technique{"windows", &Techniques::windows},
 };
 
 inline Techniques all_but(const Technique& technique) {
