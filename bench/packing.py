@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 import lowtide
 
@@ -23,8 +24,9 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=10.0, help="seconds a graph")
     options = parser.parse_args()
     met: dict[tuple[int, str], int] = {}
-    for path in options.graphs:
+    for number, path in enumerate(options.graphs, start=1):
         graph = lowtide.load(path)
+        begin = time.perf_counter()
         for alignment in ALIGNMENTS:
             split = lowtide.plan(graph, time_limit=options.limit, alignment=alignment)
             joint = lowtide.plan(graph, time_limit=options.limit, alignment=alignment, joint=True)
@@ -32,7 +34,9 @@ def main() -> int:
             for name, plan in (("split", split), ("joint", joint)):
                 met[alignment, name] = met.get((alignment, name), 0) + (plan.arena_bytes == bound)
                 if plan.arena_bytes != bound:
-                    print(f"{graph.name}, {alignment}, {name}: arena {plan.arena_bytes}, bound {bound}")
+                    print(f"{graph.name}, {alignment}, {name}: arena {plan.arena_bytes}, bound {bound}", flush=True)
+        seconds = time.perf_counter() - begin
+        print(f"{number} of {len(options.graphs)}: {graph.name}, {seconds:.1f} s", file=sys.stderr, flush=True)
     for (alignment, name), count in met.items():
         print(f"alignment {alignment}, {name}: {count} of {len(options.graphs)} arenas at the joint bound")
     return 0

@@ -276,6 +276,30 @@ def test_export_lp_of_addresses_and_of_both(cli, graph_file, tmp_path):
     assert_one_line_error(reused, "program", "--reuse")
 
 
+def test_export_lp_of_a_plans_addresses(cli, graph_file, tmp_path):
+    plan_file, lp_file = tmp_path / "plan.json", tmp_path / "layout.lp"
+    assert cli("plan", graph_file, "-o", plan_file, "--alignment", 256, "--order", "hoist").returncode == 0
+    plan = json.loads(plan_file.read_text())
+    assert plan["layout_status"] == "optimal" and plan["schedule"] != [
+        node["name"] for node in json.loads(graph_file.read_text())["nodes"]
+    ]
+    exported = cli("export-lp", graph_file, "--program", "layout", "--plan", plan_file, "-o", lp_file)
+    assert exported.returncode == 0, exported.stderr
+    unit = int(re.search(r"sizes in (\d+) bytes", lp_file.read_text())[1])
+    assert unit % 256 == 0
+    assert round(solve_lp(lp_file)) * unit == plan["arena_bytes"]
+    aligned = cli("export-lp", graph_file, "--program", "layout", "--plan", plan_file, "--alignment", 1024)
+    assert int(re.search(r"sizes in (\d+) bytes", aligned.stdout)[1]) % 1024 == 0
+    for options, words in (
+        (("--plan", plan_file), ("plan", "--program layout")),
+        (("--alignment", 64), ("alignment", "--program layout or joint")),
+        (("--program", "joint", "--alignment", 0), ("alignment", "between")),
+        (("--program", "layout", "--plan", graph_file), (graph_file.name,)),
+        (("--program", "layout", "--plan", tmp_path / "none.json"), ("none.json",)),
+    ):
+        assert_one_line_error(cli("export-lp", graph_file, *options), *words)
+
+
 def test_highs_log_goes_where_it_is_asked_to(cli, graph_file, tmp_path):
     log = tmp_path / "highs.log"
     environment = os.environ | {"LOWTIDE_HIGHS_LOG": str(log)}

@@ -1,8 +1,10 @@
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/plans.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
@@ -20,12 +22,12 @@ namespace {
 
 struct ExportArguments {
   std::string graph_path;
+  std::string plan_path;
   std::string lp_path;
   std::string program = "order";
+  std::optional<Bytes> alignment;  // else the plan's, else what `lowtide plan` takes
   bool use_reuse = false;
 };
-
-constexpr Bytes kAlignment = PlanOptions().alignment;  // what `lowtide plan` takes by default
 
 std::string title(const Graph& graph, const char* what, Bytes unit) {
   return graph.name() + ": MODeL's program for " + what + "; sizes in " + std::to_string(unit) +
@@ -52,10 +54,9 @@ Bytes quick_arena(const LayoutProblem& problem) {
   return find_layout_solver("skyline")->solve(problem, Limits()).value();
 }
 
-// Of the graph in program order.
-std::string layout_program(const Graph& graph, const LoweredOrder& lowered) {
-  const LoweredLayout placing =
-      lower_layout(lowered.problem, program_order_of(lowered.problem), kAlignment);
+std::string layout_program(const Graph& graph, const LoweredOrder& lowered,
+                           const Schedule& schedule, Bytes alignment) {
+  const LoweredLayout placing = lower_layout(lowered.problem, schedule, alignment);
   IdVector<BufferId, std::string> name(placing.problem.buffers.size());
   for (TensorId t : lowered.problem.tensors())
     if (std::string& text = name[placing.buffer[t]]; text.empty())
@@ -77,25 +78,42 @@ void check_joint_size(const OrderProblem& problem) {
                                     " tensors is too large to be written");
 }
 
-std::string joint_program(const Graph& graph, const LoweredOrder& lowered) {
+std::string joint_program(const Graph& graph, const LoweredOrder& lowered, Bytes alignment) {
   const OrderProblem& problem = lowered.problem;
   check_joint_size(problem);
   const Bytes arena =
-      quick_arena(lower_layout(problem, program_order_of(problem), kAlignment).problem);
-  const JointIlp program = build_joint_ilp(problem, kAlignment, arena, names_of(graph, lowered));
+      quick_arena(lower_layout(problem, program_order_of(problem), alignment).problem);
+  const JointIlp program = build_joint_ilp(problem, alignment, arena, names_of(graph, lowered));
   return mip::lp_text(program.model, title(graph, "order and addresses", program.unit));
 }
 
+void check_arguments(const ExportArguments& arguments) {
+  const std::string& program = arguments.program;
+  if (program != "order" && program != "layout" && program != "joint")
+    throw InputError("program",
+                     "unknown program " + quote(program) + "; known: order, layout, joint");
+  if (program == "joint" && arguments.use_reuse)
+    throw InputError("program", "the joint program has no --reuse");
+  if (program != "layout" && !arguments.plan_path.empty())
+    throw InputError("plan", "is for the program of addresses: --program layout");
+  if (program == "order" && arguments.alignment)
+    throw InputError("alignment", "is for programs with addresses: --program layout or joint");
+  if (arguments.alignment) check_options({.alignment = *arguments.alignment});
+}
+
 std::string text_of(const ExportArguments& arguments) {
+  check_arguments(arguments);
   const Graph graph = load_graph(arguments.graph_path);
-  const LoweredOrder lowered = lower_order(graph, arguments.use_reuse);
+  std::optional<Plan> plan;
+  if (!arguments.plan_path.empty()) plan = load_verified_plan(arguments.plan_path, graph);
+  const bool plan_reuses = plan && !plan->reuses.empty();
+  const LoweredOrder lowered = lower_order(graph, arguments.use_reuse || plan_reuses);
+  const Bytes alignment =
+      arguments.alignment.value_or(plan ? plan->alignment : PlanOptions().alignment);
   if (arguments.program == "order") return order_program(graph, lowered);
-  if (arguments.program == "layout") return layout_program(graph, lowered);
-  if (arguments.program != "joint")
-    throw InputError(
-        "program", "unknown program " + quote(arguments.program) + "; known: order, layout, joint");
-  if (arguments.use_reuse) throw InputError("program", "the joint program has no --reuse");
-  return joint_program(graph, lowered);
+  if (arguments.program == "joint") return joint_program(graph, lowered, alignment);
+  const Schedule schedule = plan ? plan->schedule : program_order_of(lowered.problem);
+  return layout_program(graph, lowered, schedule, alignment);
 }
 
 void run(const ExportArguments& arguments) {
@@ -117,8 +135,12 @@ void add_export_lp_command(CLI::App& app, int*) {
   command->add_option("-o,--output", arguments->lp_path, "Where to write it; else to stdout");
   command
       ->add_option("--program", arguments->program,
-                   "Which: order, layout (of program order) or joint")
+                   "Which: order, layout (of program order, or of --plan) or joint")
       ->capture_default_str();
+  command->add_option("--plan", arguments->plan_path,
+                      "A plan of the graph whose order the layout program takes");
+  command->add_option("--alignment", arguments->alignment,
+                      "Offsets are multiples of it, in bytes; else the plan's, else 64");
   command->add_flag("--reuse", arguments->use_reuse,
                     "Let in-place operators write over an input (may_reuse)");
   command->callback([arguments] { run(*arguments); });

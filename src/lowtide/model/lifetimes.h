@@ -1,5 +1,5 @@
 // THE definition of lifetime, memory profile and peak (the contract is docs/formats.md; the paper's
-// counterpart are the generate/preserve variables of its equations 1-8 read off a serial order).
+// counterpart are the generate/preserve variables read off a serial order).
 //
 // With steps 0..n-1, a tensor lives in [step of its producer, step of its last consumer + 1); one
 // without producer from 0; one that is kept to n; one that nobody reads [producer, producer + 1).

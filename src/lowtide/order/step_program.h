@@ -1,5 +1,5 @@
-// MODeL's integer program for the order (its equations 1-8): when is each tensor made, until when
-// is it kept?
+// MODeL's integer program for the order: when is each tensor made, until when is it kept? (Its
+// equations one by one: docs/model.md.)
 //
 // Binaries generate(v, s): node v runs at timestep s; variables preserve(t, s): tensor t, made
 // before, is kept in memory at s. A node's outputs are made together, so one generate variable
