@@ -34,9 +34,14 @@ def main() -> int:
             for name, plan in (("split", split), ("joint", joint)):
                 met[alignment, name] = met.get((alignment, name), 0) + (plan.arena_bytes == bound)
                 if plan.arena_bytes != bound:
-                    print(f"{graph.name}, {alignment}, {name}: arena {plan.arena_bytes}, bound {bound}", flush=True)
+                    print(
+                        f"{graph.name}, {alignment}, {name}: arena {plan.arena_bytes}, bound {bound}",
+                        flush=True,
+                    )
         seconds = time.perf_counter() - begin
-        print(f"{number} of {len(options.graphs)}: {graph.name}, {seconds:.1f} s", file=sys.stderr, flush=True)
+        print(
+            f"{number} of {len(options.graphs)}: {graph.name}, {seconds:.1f} s", file=sys.stderr, flush=True
+        )
     for (alignment, name), count in met.items():
         print(f"alignment {alignment}, {name}: {count} of {len(options.graphs)} arenas at the joint bound")
     return 0

@@ -278,7 +278,7 @@ def test_export_lp_of_addresses_and_of_both(cli, graph_file, tmp_path):
 
 def test_export_lp_of_a_plans_addresses(cli, graph_file, tmp_path):
     plan_file, lp_file = tmp_path / "plan.json", tmp_path / "layout.lp"
-    assert cli("plan", graph_file, "-o", plan_file, "--alignment", 256, "--order", "hoist").returncode == 0
+    assert cli("plan", graph_file, "-o", plan_file, "--alignment", 256).returncode == 0
     plan = json.loads(plan_file.read_text())
     assert plan["layout_status"] == "optimal" and plan["schedule"] != [
         node["name"] for node in json.loads(graph_file.read_text())["nodes"]
