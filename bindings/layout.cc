@@ -12,6 +12,7 @@
 #include "interruptible.h"
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
+#include "lowtide/layout/bank_conflict.h"
 #include "lowtide/layout/banks.h"
 #include "lowtide/layout/explain.h"
 #include "lowtide/layout/shapes.h"
@@ -33,7 +34,8 @@ struct BoundLayout {
   std::optional<Conflict> conflict = {};  // of a capacity proved too small
 };
 
-std::optional<std::vector<std::size_t>> conflict_buffers(const BoundLayout& layout) {
+template <class Bound>
+std::optional<std::vector<std::size_t>> conflict_buffers(const Bound& layout) {
   if (!layout.conflict) return std::nullopt;
   std::vector<std::size_t> indices;
   for (BufferId b : layout.conflict->buffers) indices.push_back(b.index());
@@ -90,6 +92,8 @@ struct BoundBankLayout {
   std::optional<std::vector<Bytes>> offsets = {};
   std::optional<std::vector<Bytes>> heights_bytes = {};
   std::optional<Bytes> cost = {};
+  std::optional<BankConflict> conflict = {};  // where there is no layout
+  std::vector<std::string> conflict_banks = {};
   Bytes cost_lower_bound = 0;
   std::string status = {};
   double seconds = 0;
@@ -145,14 +149,21 @@ BoundBankLayout run_bank_layout(nb::handle buffers, const nb::dict& banks, nb::h
   const LayoutSolver& solver = layout_solver_named("solver", solver_name);
   const BankProblem problem = to_bank_problem(buffers, banks, alignment);
   const auto start = Clock::now();
+  std::optional<BankConflict> conflict;
   const auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {
-    return solve_banks(problem, solver,
-                       Limits::within_seconds(time_limit)
-                           .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
-                           .with_cancellation(cancelled));
+    const Limits limits = Limits::within_seconds(time_limit)
+                              .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
+                              .with_cancellation(cancelled);
+    auto answer = solve_banks(problem, solver, limits);
+    if (answer.status() == Status::kInfeasible) conflict = explain_banks(problem, limits);
+    return answer;
   });
-  BoundBankLayout result{.cost_lower_bound = solution.bound(),
+  BoundBankLayout result{.conflict = std::move(conflict),
+                         .cost_lower_bound = solution.bound(),
                          .status = to_string(solution.status())};
+  for (std::size_t k = 0; result.conflict && k < problem.banks.size(); ++k)
+    if (((result.conflict->banks >> k) & 1) != 0)
+      result.conflict_banks.push_back(problem.banks[k].name);
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (!solution.has_value()) return result;
   const std::string error = bank_layout_error(problem, solution.best());
@@ -177,7 +188,23 @@ void bind_banks(nb::module_& module) {
       .def_ro("cost_lower_bound", &BoundBankLayout::cost_lower_bound)
       .def_ro("status", &BoundBankLayout::status,
               "'optimal', 'feasible', 'infeasible' (proved) or 'unknown'")
-      .def_ro("seconds", &BoundBankLayout::seconds);
+      .def_ro("seconds", &BoundBankLayout::seconds)
+      .def_prop_ro("conflict", &conflict_buffers<BoundBankLayout>,
+                   "indices of buffers that can't be placed together; None unless 'infeasible'")
+      .def_prop_ro(
+          "conflict_step",
+          [](const BoundBankLayout& layout) {
+            return layout.conflict ? layout.conflict->step : std::optional<Step>();
+          },
+          "the step in which they need more than conflict_banks have; None if it takes a search")
+      .def_ro("conflict_banks", &BoundBankLayout::conflict_banks,
+              "the banks that are too small together in that step")
+      .def_prop_ro(
+          "conflict_is_irreducible",
+          [](const BoundBankLayout& layout) {
+            return layout.conflict && layout.conflict->irreducible;
+          },
+          "whether any fewer of them fit");
   module.def(
       "layout_banks", &run_bank_layout, "buffers"_a.none(), "banks"_a, nb::kw_only(),
       "alignment"_a = 1, "solver"_a = "auto", "time_limit"_a = 60.0, "step_limit"_a = nb::none(),
@@ -206,7 +233,7 @@ void bind_layout(nb::module_& module) {
       .def_ro("status", &BoundLayout::status,
               "'optimal', 'feasible', 'infeasible' (proved) or 'unknown'")
       .def_ro("seconds", &BoundLayout::seconds)
-      .def_prop_ro("conflict", &conflict_buffers,
+      .def_prop_ro("conflict", &conflict_buffers<BoundLayout>,
                    "indices of buffers that can't be placed together within the capacity; None "
                    "unless 'infeasible'")
       .def_prop_ro(

@@ -6,6 +6,8 @@
 
 #include <random>
 
+#include "lowtide/layout/bank_bound.h"
+#include "lowtide/layout/bank_conflict.h"
 #include "support/brute_force.h"
 #include "support/long_tests.h"
 
@@ -109,6 +111,55 @@ TEST(Banks, ClaimsHoldWhenStopped) {
   }
 }
 
+// The buffers of a conflict can't be placed together; irreducible ones fit without any of them.
+TEST(Banks, ConflictsAreTrue) {
+  int by_step = 0, by_search = 0, irreducible = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(2000, 50'000); ++seed) {
+    const BankProblem problem = random_problem(seed);
+    if (find_fault(problem.request) || least_cost(problem) >= 0) continue;
+    const BankConflict conflict = explain_banks(problem, Limits());
+    const auto least_without = [&](BufferId left_out) {
+      std::vector<BufferId> kept;
+      for (BufferId b : conflict.buffers)
+        if (b != left_out) kept.push_back(b);
+      BankProblem part{
+          .request = excerpt(problem.request, kept), .banks = problem.banks, .allowed = {}};
+      part.allowed.assign(part.request.problem.buffers.size(), problem.all_banks());
+      for (std::size_t i = 0; i < kept.size(); ++i)
+        part.allowed[BufferId(i)] = problem.allowed[kept[i]];
+      return least_cost(part);
+    };
+    ASSERT_LT(least_without(BufferId::none()), 0) << seed;
+    ++(conflict.step ? by_step : by_search);
+    if (!conflict.irreducible) continue;
+    ++irreducible;
+    for (BufferId b : conflict.buffers) ASSERT_GE(least_without(b), 0) << seed;
+  }
+  EXPECT_GT(by_step, 100);
+  EXPECT_GT(by_search, 20);
+  EXPECT_GT(irreducible, 100);
+}
+
+// No prices bound above what brute force finds, whatever the steps; often they are the best bound.
+TEST(Banks, PricesAreALowerBound) {
+  int tight = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(2000, 100'000); ++seed) {
+    const BankProblem problem = random_problem(seed);
+    if (find_fault(problem.request)) continue;
+    const Bytes least = least_cost(problem);
+    const BankItems items(problem);
+    if (least < 0) continue;
+    BankPrices prices(items, problem.banks);
+    for (const std::int64_t steps : {3, 10, 1000}) {
+      Meter meter(Limits::within_steps(steps));
+      prices.improve(seed % 2 == 0 ? std::optional(least + 3) : std::nullopt, &meter);
+      ASSERT_LE(prices.bound(prices.sum_of_least(items.allowed)), least) << seed;
+    }
+    tight += least > 0 && prices.bound(prices.sum_of_least(items.allowed)) == least;
+  }
+  EXPECT_GT(tight, 100);
+}
+
 BankProblem many(int count, Bytes fast) {
   BankProblem problem;
   problem.banks = {{"SRAM", fast, 0}, {"PSRAM", 1 << 20, 1}};
@@ -126,7 +177,7 @@ TEST(Banks, LargerOnesGetAnAnswerAndABound) {
     const auto solution = solve_banks(problem, automatic(), Limits::within_steps(40'000));
     ASSERT_TRUE(solution.has_value()) << fast;
     EXPECT_EQ(bank_layout_error(problem, solution.best()), "") << fast;
-    EXPECT_GT(solution.bound(), solution.value() / 2) << fast;
+    EXPECT_GT(solution.bound(), solution.value() / 10 * 7) << fast;
     EXPECT_EQ(solve_banks(problem, automatic(), Limits::within_steps(40'000)).best().offsets,
               solution.best().offsets);
   }

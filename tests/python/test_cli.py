@@ -222,6 +222,22 @@ def test_layout_exit_codes_and_files(cli, tmp_path):
     assert_one_line_error(cli("layout", buffers), "buffers.csv", "line 3", "upper")
 
 
+def test_banks_that_are_too_small_are_explained(cli, tmp_path):
+    buffers = tmp_path / "buffers.csv"
+    buffers.write_text("id,lower,upper,size,banks\na,0,4,60,S\nb,2,6,50,S\nc,3,9,30,\nd,3,5,9,\n")
+    banks = ("--bank", "S=100", "--bank", "P=60")
+    printed = cli("layout", buffers, *banks)
+    assert printed.returncode == 3
+    assert "live at 2 may only be in S, which holds 100 bytes; they need 110: 'a', 'b'" in printed.stdout
+    conflict = json.loads(cli("layout", buffers, *banks, "--json").stdout)["conflict"]
+    assert conflict == {"buffers": ["a", "b"], "step": 2, "banks": ["S"], "irreducible": True}
+    # No step is too much: three of 40 in two banks of 60.
+    buffers.write_text("id,lower,upper,size\na,0,4,40\nb,0,4,40\nc,0,4,40\nd,0,2,1\n")
+    searched = cli("layout", buffers, "--bank", "S=65", "--bank", "P=65")
+    assert searched.returncode == 3
+    assert "no banks hold these 3 buffers together, any fewer of them fit: 'a', 'b', 'c'" in searched.stdout
+
+
 def test_layout_time_out_is_undecided(cli, tmp_path):
     # Load 1000 everywhere, but too hard for no time at all.
     rows = ["lower,upper,size"]

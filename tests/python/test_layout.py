@@ -135,6 +135,12 @@ def test_banks():
     assert layout.cost == layout.cost_lower_bound == 2000
     assert lowtide.layout_banks(buffers, {"SRAM": 4096, "PSRAM": (1 << 20, 5)}).cost == 10000
     assert lowtide.layout_banks(buffers, {"SRAM": 2048, "PSRAM": 1 << 20}).status == "infeasible"
+    short = lowtide.layout_banks(
+        columns([(0, 4, 60), (2, 6, 50), (3, 9, 70), (3, 5, 9)], banks=["S", "S", None, None]),
+        {"S": 100, "P": 50},
+    )
+    assert (short.conflict, short.conflict_step, short.conflict_banks) == ([0, 1], 2, ["S"])
+    assert short.conflict_is_irreducible
     with pytest.raises(ValueError, match="buffer 1: there is no bank 'PSRAM'"):
         lowtide.layout_banks(buffers, {"SRAM": 4096})
     with pytest.raises(ValueError, match="there is no bank"):

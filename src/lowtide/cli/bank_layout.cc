@@ -1,15 +1,18 @@
 #include "lowtide/cli/bank_layout.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdio>
 
 #include "lowtide/base/check.h"
 #include "lowtide/base/text.h"
+#include "lowtide/cli/buffer_names.h"
 #include "lowtide/cli/size_text.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/json_fields.h"
+#include "lowtide/layout/bank_conflict.h"
 #include "lowtide/layout/banks.h"
 
 namespace lowtide::cli {
@@ -76,6 +79,46 @@ void write_placed(const IntervalCsv& csv, const BankProblem& problem, const Bank
                         [&](const TextSink& sink) { write_interval_csv(csv, columns, sink); });
 }
 
+std::vector<std::string> names_of(const std::vector<Bank>& banks, BankSet set) {
+  std::vector<std::string> names;
+  for (std::size_t k = 0; k < banks.size(); ++k)
+    if (((set >> k) & 1) != 0) names.push_back(banks[k].name);
+  return names;
+}
+
+std::string joined(const std::vector<std::string>& names, const char* between) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : between) + name;
+  return text;
+}
+
+void print_conflict(const IntervalCsv& csv, const BankProblem& problem,
+                    const BankConflict& conflict) {
+  const std::string names = some_names(csv, conflict.buffers);
+  const std::string banks = joined(names_of(problem.banks, conflict.banks), " and ");
+  if (conflict.step)
+    std::printf(
+        "impossible: %zu buffers live at %lld may only be in %s, which hold%s %lld bytes; "
+        "they need %lld: %s\n",
+        conflict.buffers.size(), static_cast<long long>(*conflict.step), banks.c_str(),
+        std::has_single_bit(conflict.banks) ? "s" : "", static_cast<long long>(conflict.size),
+        static_cast<long long>(conflict.bytes), names.c_str());
+  else
+    std::printf(
+        "impossible: no banks hold these %zu buffers together%s: %s\n", conflict.buffers.size(),
+        conflict.irreducible ? ", any fewer of them fit" : " (perhaps fewer do not fit either)",
+        names.c_str());
+}
+
+OrderedJson conflict_json(const IntervalCsv& csv, const BankProblem& problem,
+                          const BankConflict& conflict) {
+  OrderedJson object = {{"buffers", ids_json(csv, conflict.buffers)}};
+  object["step"] = conflict.step ? OrderedJson(*conflict.step) : OrderedJson(nullptr);
+  object["banks"] = names_of(problem.banks, conflict.banks);
+  object["irreducible"] = conflict.irreducible;
+  return object;
+}
+
 OrderedJson json_of(const BankProblem& problem, const Solution<BankLayout>& solution,
                     double seconds) {
   OrderedJson object = {{"buffers", problem.allowed.size()}};
@@ -120,10 +163,13 @@ int run_banks(const IntervalCsv& csv, const BankArguments& arguments, const Layo
     if (!arguments.output_path.empty())
       write_placed(csv, problem, solution.best(), arguments.output_path);
   }
-  if (arguments.json)
-    std::printf("%s\n", json_text(json_of(problem, solution, seconds)).c_str());
-  else
-    print_text(problem, solution, seconds);
+  std::optional<BankConflict> conflict;
+  if (solution.status() == Status::kInfeasible) conflict = explain_banks(problem, limits);
+  OrderedJson object = json_of(problem, solution, seconds);
+  if (conflict) object["conflict"] = conflict_json(csv, problem, *conflict);
+  arguments.json ? void(std::printf("%s\n", json_text(object).c_str()))
+                 : print_text(problem, solution, seconds);
+  if (conflict && !arguments.json) print_conflict(csv, problem, *conflict);
   if (solution.status() == Status::kInfeasible) return 3;
   return solution.has_value() ? 0 : 4;
 }

@@ -6,6 +6,7 @@
 #include "lowtide/base/check.h"
 #include "lowtide/base/text.h"
 #include "lowtide/cli/bank_layout.h"
+#include "lowtide/cli/buffer_names.h"
 #include "lowtide/cli/commands.h"
 #include "lowtide/cli/progress_line.h"
 #include "lowtide/graph/error.h"
@@ -65,33 +66,24 @@ std::optional<Conflict> conflict_of(const LayoutRequest& request, const Solution
   return explain_conflict(request, Limits::within_seconds(std::max(0.0, seconds_left)));
 }
 
-std::string names_of(const IntervalCsv& csv, const std::vector<BufferId>& buffers) {
-  constexpr std::size_t kNamed = 12;
-  std::string names;
-  for (std::size_t i = 0; i < std::min(kNamed, buffers.size()); ++i)
-    names += (i == 0 ? "" : ", ") + quote(csv.id(buffers[i]));
-  if (buffers.size() > kNamed) names += ", ... (all in --json)";
-  return names;
-}
-
 void print_conflict(const IntervalCsv& csv, const Conflict& conflict) {
   const std::string count = std::to_string(conflict.buffers.size());
   if (conflict.step)
     std::printf("impossible: %s buffers live at %lld need %lld bytes: %s\n", count.c_str(),
                 static_cast<long long>(*conflict.step), static_cast<long long>(conflict.bytes),
-                names_of(csv, conflict.buffers).c_str());
+                some_names(csv, conflict.buffers).c_str());
   else
     std::printf(
         "impossible: no layout holds these %s buffers%s: %s\n", count.c_str(),
         conflict.irreducible ? ", any fewer of them fit" : " (perhaps fewer do not fit either)",
-        names_of(csv, conflict.buffers).c_str());
+        some_names(csv, conflict.buffers).c_str());
 }
 
 OrderedJson conflict_json(const IntervalCsv& csv, const Conflict& conflict) {
-  OrderedJson ids = OrderedJson::array();
-  for (BufferId b : conflict.buffers) ids.push_back(csv.id(b));
   const OrderedJson step = conflict.step ? OrderedJson(*conflict.step) : OrderedJson(nullptr);
-  return {{"buffers", ids}, {"step", step}, {"irreducible", conflict.irreducible}};
+  return {{"buffers", ids_json(csv, conflict.buffers)},
+          {"step", step},
+          {"irreducible", conflict.irreducible}};
 }
 
 void print_json(const IntervalCsv& csv, const Solution<Layout>& solution,

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <bit>
 
+#include "lowtide/layout/bank_bound.h"
+#include "lowtide/layout/bank_conflict.h"
+#include "lowtide/layout/bank_items.h"
 #include "lowtide/layout/explain.h"
-#include "lowtide/layout/shape_pieces.h"
 #include "lowtide/layout/shapes.h"
 #include "lowtide/model/bodies.h"
 
@@ -12,88 +14,12 @@ namespace lowtide {
 namespace {
 
 constexpr std::int64_t kStepsPerCheck = 200'000;
+constexpr std::int64_t kStepsPerRepair = 20'000;
 constexpr std::int64_t kStepsPerConflict = 20'000;
 
-using BodyId = BufferId;
 using BankOf = IdVector<BodyId, int>;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
-
-// The bodies of a problem, what they hold where, and what they cost.
-struct Items {
-  explicit Items(const BankProblem& problem) : bodies(make_bodies(problem.request)) {
-    const auto& shapes = bodies.problem.shapes;
-    const ShapePieces pieces = make_pieces(bodies.problem);
-    num_sections = pieces.num_sections;
-    reach.assign(at(num_sections), 0);
-    members.resize(at(num_sections));
-    BankSet all =
-        problem.banks.size() == 64 ? ~BankSet{0} : (BankSet{1} << problem.banks.size()) - 1;
-    allowed.assign(shapes.size(), all);
-    cost.assign(shapes.size(), std::vector<Bytes>(problem.banks.size(), 0));
-    held.resize(shapes.size());
-    for (BufferId b : problem.allowed.ids()) {
-      allowed[bodies.body[b]] &= problem.allowed[b];
-      for (std::size_t k = 0; k < problem.banks.size(); ++k)
-        cost[bodies.body[b]][k] += problem.cost(b, k);
-    }
-    for (BodyId body : shapes.ids()) {
-      exclude_small_banks(problem, body);
-      add_sections(pieces.of[body], body);
-    }
-  }
-
-  // The cheapest bank of a set, the first of these.
-  int cheapest(BodyId body, BankSet banks) const {
-    int best = -1;
-    for (BankSet rest = banks; rest != 0; rest &= rest - 1) {
-      const int k = std::countr_zero(rest);
-      if (best < 0 || cost[body][at(k)] < cost[body][at(best)]) best = k;
-    }
-    return best;
-  }
-
-  struct Share {  // of a section
-    int section;
-    Bytes bytes;
-  };
-
-  Bodies bodies;
-  int num_sections = 0;
-  IdVector<BodyId, BankSet> allowed;
-  IdVector<BodyId, std::vector<Bytes>> cost;  // by bank
-  IdVector<BodyId, std::vector<Share>> held;  // ascending
-  std::vector<std::vector<BodyId>> members;   // by section
-  std::vector<int> reach;                     // the last section of any body in a section
-
- private:
-  void exclude_small_banks(const BankProblem& problem, BodyId body) {
-    const Shape& shape = bodies.problem.shapes[body];
-    if (!shape.takes_room()) return;
-    const Bytes end = shape.fixed_offset.value_or(shape.residue) + shape.size;
-    for (std::size_t k = 0; k < problem.banks.size(); ++k)
-      if (end > problem.banks[k].size) allowed[body] &= ~(BankSet{1} << k);
-  }
-
-  void add_sections(const std::vector<Piece>& pieces, BodyId body) {
-    std::vector<Share> shares;
-    for (const Piece& piece : pieces)
-      for (int s = piece.range.first; s <= piece.range.last; ++s)
-        shares.push_back({s, piece.upper - piece.lower});
-    std::sort(shares.begin(), shares.end(),
-              [](const Share& a, const Share& b) { return a.section < b.section; });
-    for (const Share& share : shares) {
-      if (!held[body].empty() && held[body].back().section == share.section)
-        held[body].back().bytes += share.bytes;
-      else
-        held[body].push_back(share);
-    }
-    if (shares.empty()) return;
-    for (const Share& share : held[body]) members[at(share.section)].push_back(body);
-    for (int s = shares.front().section; s <= shares.back().section; ++s)
-      reach[at(s)] = std::max(reach[at(s)], shares.back().section);
-  }
-};
 
 // Bodies that can't all be in a bank.
 struct Nogood {
@@ -104,7 +30,11 @@ struct Nogood {
 class BankSearch {
  public:
   BankSearch(const BankProblem& problem, const LayoutSolver& solver, const Limits& limits)
-      : problem_(problem), solver_(solver), items_(problem), meter_(limits) {
+      : problem_(problem),
+        solver_(solver),
+        items_(problem),
+        prices_(items_, problem.banks),
+        meter_(limits) {
     allowed_ = items_.allowed;
     planned_.assign(allowed_.size(), -1);
     load_.assign(problem.banks.size(), std::vector<Bytes>(at(items_.num_sections), 0));
@@ -116,7 +46,10 @@ class BankSearch {
       if (allowed_[body] == 0) return Solution<BankLayout>::infeasible(0);
       plan(body);
     }
-    root_bound_ = bound();
+    if (find_shortage(problem_, items_.bodies)) return Solution<BankLayout>::infeasible(0);
+    repair(planned_);
+    raise_root_bound();
+    if (root_bound_ > dearest()) return Solution<BankLayout>::infeasible(root_bound_);
     search();
     const bool complete = !meter_.stopped();
     // Of everything that was not ruled out.
@@ -129,6 +62,22 @@ class BankSearch {
   }
 
  private:
+  // Prices first need an answer to aim at; then they lead to better ones.
+  void raise_root_bound() {
+    prices_.improve(best_ ? std::optional(best_->cost) : std::nullopt, &meter_);
+    for (const double share : {1.0, 0.95, 0.9})
+      if (!meter_.stopped()) repair(prices_.assignment(share));
+    least_price_ = prices_.sum_of_least(allowed_);
+    root_bound_ = bound();
+  }
+
+  // No assignment costs more.
+  Bytes dearest() const {
+    Bytes sum = 0;
+    for (const auto& cost : items_.cost) sum += *std::max_element(cost.begin(), cost.end());
+    return sum;
+  }
+
   struct Branch {
     enum Kind { kNone, kDead, kOn } kind = kNone;
     BodyId body = BodyId::none();
@@ -166,7 +115,9 @@ class BankSearch {
     return std::max<Bytes>(0, load_[at(bank)][at(section)] - problem_.banks[at(bank)].size);
   }
 
-  Bytes bound() const {
+  Bytes bound() const { return std::max(prices_.bound(least_price_), bound_by_sections()); }
+
+  Bytes bound_by_sections() const {
     std::vector<Bytes> best(at(items_.num_sections) + 1, 0);  // from a section on
     for (int s = items_.num_sections - 1; s >= 0; --s) {
       Bytes excess = 0;
@@ -180,7 +131,7 @@ class BankSearch {
 
   void search() {
     if (meter_.spend(1 + items_.num_sections / 16)) return;
-    if (best_ && bound() >= best_->cost) return;
+    if (best_ && (prices_.bound(least_price_) >= best_->cost || bound() >= best_->cost)) return;
     for (;;) {
       Branch branch = worst_overload();
       if (branch.kind == Branch::kNone) branch = violated_nogood();
@@ -195,12 +146,16 @@ class BankSearch {
     const BankSet before = allowed_[body];
     const BankSet here = BankSet{1} << planned_[body];
     for (const BankSet narrowed : {before & ~here, here}) {
-      allowed_[body] = narrowed;
-      plan(body);
+      allow(body, narrowed);
       search();
       if (meter_.stopped()) break;
     }
-    allowed_[body] = before;
+    allow(body, before);
+  }
+
+  void allow(BodyId body, BankSet banks) {
+    least_price_ += prices_.least(body, banks) - prices_.least(body, allowed_[body]);
+    allowed_[body] = banks;
     plan(body);
   }
 
@@ -260,10 +215,11 @@ class BankSearch {
     return shapes;
   }
 
-  Solution<Layout> laid_out(const ShapeProblem& shapes, const LayoutSolver& solver) {
+  Solution<Layout> laid_out(const ShapeProblem& shapes, const LayoutSolver& solver,
+                            std::int64_t steps = kStepsPerCheck) {
     meter_.spend(1000);
     const IdVector<BodyId, Bytes> no_hints(shapes.shapes.size(), -1);
-    return solve_shapes(shapes, no_hints, solver, meter_.rest().with_steps(kStepsPerCheck));
+    return solve_shapes(shapes, no_hints, solver, meter_.rest().with_steps(steps));
   }
 
   // Lays the plan out. False: it learned a conflict, and the node goes on.
@@ -318,35 +274,45 @@ class BankSearch {
   }
 
   void repair(BankOf of_body) {
-    constexpr int kMaxMoves = 50;
-    const LayoutSolver& quick = *find_layout_solver("best");
     BankLayout layout;
     layout.offsets.assign(problem_.allowed.size(), 0);
-    std::vector<Layout> by_bank;
-    std::vector<int> order;
-    for (int k = 0; k < std::ssize(problem_.banks); ++k) order.push_back(k);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      return problem_.banks[at(a)].cost_per_byte < problem_.banks[at(b)].cost_per_byte;
-    });
-    by_bank.resize(order.size());
+    std::vector<Layout> by_bank(problem_.banks.size());
     BankSet full = 0;
-    for (int k : order) {
+    for (int k : cheapest_first()) {
       full |= BankSet{1} << k;
-      ShapeProblem shapes = shapes_in(of_body, k);
-      shapes.capacity.reset();
-      for (int move = 0;; ++move) {
-        if (move == kMaxMoves || meter_.stopped()) return;
-        const auto solution = laid_out(shapes, quick);
-        if (!solution.has_value()) return;
-        by_bank[at(k)] = solution.best();
-        if (solution.value() <= problem_.banks[at(k)].size) break;
-        if (!move_out(solution.best(), k, full, &of_body, &shapes)) return;
-      }
+      auto placed = placed_or_moved_out(k, full, &of_body);
+      if (!placed) return;
+      by_bank[at(k)] = *std::move(placed);
     }
     layout.bank = buffers_in(of_body);
     for (int k = 0; k < std::ssize(problem_.banks); ++k) take_bank(by_bank[at(k)], k, &layout);
     for (BodyId body : of_body.ids()) layout.cost += items_.cost[body][at(of_body[body])];
     if (!best_ || layout.cost < best_->cost) best_ = std::move(layout);
+  }
+
+  std::vector<int> cheapest_first() const {
+    std::vector<int> order;
+    for (int k = 0; k < std::ssize(problem_.banks); ++k) order.push_back(k);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+      return problem_.banks[at(a)].cost_per_byte < problem_.banks[at(b)].cost_per_byte;
+    });
+    return order;
+  }
+
+  // Lays one bank out; what does not fit moves to banks that are not full.
+  std::optional<Layout> placed_or_moved_out(int bank, BankSet full, BankOf* of_body) {
+    constexpr int kMaxMoves = 50;
+    ShapeProblem shapes = shapes_in(*of_body, bank);
+    for (int move = 0; move < kMaxMoves && !meter_.stopped(); ++move) {
+      shapes.capacity = problem_.banks[at(bank)].size;
+      if (auto within = laid_out(shapes, solver_, kStepsPerRepair); within.has_value())
+        return std::move(within.best());
+      shapes.capacity.reset();
+      const auto above = laid_out(shapes, *find_layout_solver("best"), kStepsPerRepair);
+      if (!above.has_value() || !move_out(above.best(), bank, full, of_body, &shapes))
+        return std::nullopt;
+    }
+    return std::nullopt;
   }
 
   // What ends above the bank's size, to where it may still go; false if one can't.
@@ -369,7 +335,8 @@ class BankSearch {
 
   const BankProblem& problem_;
   const LayoutSolver& solver_;
-  Items items_;
+  BankItems items_;
+  BankPrices prices_;
   Meter meter_;
   std::vector<Bytes> step_up_;
   IdVector<BodyId, BankSet> allowed_;
@@ -377,6 +344,7 @@ class BankSearch {
   Bytes cost_ = 0;                        // of the plan
   std::vector<std::vector<Bytes>> load_;  // of the plan, by bank and section
   std::vector<Nogood> nogoods_;
+  BankPrices::Sum least_price_ = 0;  // of all bodies where they are allowed
   Bytes root_bound_ = 0;
   Bytes undecided_ = kMaxBytes;  // the least cost of what was given up
   std::optional<BankLayout> best_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lowtide/layout/deletion_filter.h"
 #include "lowtide/layout/shapes.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/bodies.h"
@@ -85,65 +86,28 @@ std::optional<Conflict> overload(const LayoutRequest& request) {
   return conflict;
 }
 
-class DeletionFilter {
- public:
-  DeletionFilter(const LayoutRequest& request, const Limits& limits)
-      : request_(request), limits_(limits), kept_(ones_that_matter(request)) {
-    std::stable_sort(kept_.begin(), kept_.end(), [&](BufferId a, BufferId b) {
-      return request.problem.buffers[a].lifetime.lower < request.problem.buffers[b].lifetime.lower;
-    });
-  }
-
-  Conflict run() {
-    Conflict conflict;
-    for (std::size_t share = kept_.size() / 2; share > 1; share /= 2) drop_in_shares(share);
-    conflict.irreducible = drop_in_shares(1);
-    std::sort(kept_.begin(), kept_.end());
-    conflict.buffers = std::move(kept_);
-    return conflict;
-  }
-
- private:
-  // True: every share that stays was shown to be needed.
-  bool drop_in_shares(std::size_t share) {
-    bool all_needed = true;
-    for (std::size_t begin = 0; begin < kept_.size();) {
-      if (limits_.expired()) return false;
-      const std::size_t end = std::min(kept_.size(), begin + share);
-      const Status status = without(begin, end);
-      if (status == Status::kInfeasible) {
-        kept_.erase(at(begin), at(end));
-      } else {
-        all_needed = all_needed && status != Status::kUnknown;
-        begin = end;
-      }
-    }
-    return all_needed;
-  }
-
-  Status without(std::size_t begin, std::size_t end) {
-    std::vector<BufferId> rest;
-    for (std::size_t i = 0; i < kept_.size(); ++i)
-      if (i < begin || i >= end) rest.push_back(kept_[i]);
-    return solve_request(excerpt(request_, rest), *find_layout_solver("auto"),
-                         limits_.with_steps(kStepsPerQuestion))
+Conflict by_deletion(const LayoutRequest& request, const Limits& limits) {
+  std::vector<BufferId> kept = ones_that_matter(request);
+  std::stable_sort(kept.begin(), kept.end(), [&](BufferId a, BufferId b) {
+    return request.problem.buffers[a].lifetime.lower < request.problem.buffers[b].lifetime.lower;
+  });
+  const auto status_of = [&](const std::vector<BufferId>& buffers) {
+    return solve_request(excerpt(request, buffers), *find_layout_solver("auto"),
+                         limits.with_steps(kStepsPerQuestion))
         .status();
-  }
-
-  std::vector<BufferId>::iterator at(std::size_t i) {
-    return kept_.begin() + static_cast<std::ptrdiff_t>(i);
-  }
-
-  const LayoutRequest& request_;
-  Limits limits_;
-  std::vector<BufferId> kept_;
-};
+  };
+  Filtered filtered = filter_by_deletion(std::move(kept), status_of, limits);
+  return {.buffers = std::move(filtered.buffers),
+          .step = {},
+          .bytes = 0,
+          .irreducible = filtered.irreducible};
+}
 
 }  // namespace
 
 Conflict explain_conflict(const LayoutRequest& request, const Limits& limits) {
   if (auto conflict = overload(request)) return *std::move(conflict);
-  return DeletionFilter(request, limits).run();
+  return by_deletion(request, limits);
 }
 
 }  // namespace lowtide

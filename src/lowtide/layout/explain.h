@@ -2,11 +2,7 @@
 //
 //   one step   the bytes held in it exceed the capacity. The fewest buffers that do are its largest
 //              ones; any fewer of these fit. (Tied buffers count together, and are all named.)
-//   a search   otherwise a set of buffers is left out if the others are still proved not to fit:
-//              halves, quarters, ... of the buffers by time, at last single ones (a deletion
-//              filter; Chinneck and Dravnieks 1991, for linear programs). Feasibility is monotone
-//              in the set, so one pass over single buffers is enough: what then can't be left out
-//              never can, and the set is irreducible.
+//   a search   otherwise what layout/deletion_filter leaves of the buffers, by time
 //
 // A question that a search does not decide within its steps keeps its buffers; the set is then
 // still proved not to fit, but not that it is irreducible.

@@ -26,6 +26,10 @@ struct BankProblem {
   std::vector<Bank> banks;
   IdVector<BufferId, BankSet> allowed;
 
+  BankSet all_banks() const {
+    return banks.size() == kMaxBanks ? ~BankSet{0} : (BankSet{1} << banks.size()) - 1;
+  }
+
   // Of one buffer in a bank. Aliases are charged each.
   Bytes cost(BufferId b, std::size_t bank) const {
     const Buffer& buffer = request.problem.buffers[b];
