@@ -9,8 +9,6 @@
 namespace lowtide {
 namespace {
 
-constexpr int kSqueakyRounds = 100;
-
 // An open interval of offsets that a shape can't have.
 struct Forbidden {
   Bytes lower;
@@ -117,15 +115,14 @@ class Fits {
         meter_(limits),
         best_(stacked(problem)) {}
 
-  Layout run() {
+  Fitted run() {
     for (const auto& [key, tightest] : {std::pair<Key, bool>{area_of, false},
                                         {steps_of, false},
                                         {size_of, false},
                                         {start_of, false},
                                         {start_of, true}})
       if (!is_done()) try_order(sorted_by(key), tightest);
-    squeak();
-    return std::move(best_);
+    return {std::move(best_), std::move(order_)};
   }
 
  private:
@@ -147,8 +144,7 @@ class Fits {
     return order;
   }
 
-  // True if it was tried to the end.
-  bool try_order(const std::vector<BufferId>& order, bool tightest) {
+  void try_order(const std::vector<BufferId>& order, bool tightest) {
     Fitter fitter(problem_, pieces_);
     IdVector<BufferId, char> is_placed(problem_.shapes.size(), 0);
     const auto place = [&](BufferId b, Bytes offset) {
@@ -161,29 +157,10 @@ class Fits {
     for (BufferId b : order)
       if (!is_placed[b] && hints_[b] >= 0 && fitter.is_free(b, hints_[b])) place(b, hints_[b]);
     for (BufferId b : order)
-      if (!is_placed[b] && !place(b, fitter.find(b, tightest))) return false;
-    last_ = fitter.layout();
-    if (!order_.empty() && last_.height >= best_.height) return true;
-    best_ = last_;
+      if (!is_placed[b] && !place(b, fitter.find(b, tightest))) return;
+    if (!order_.empty() && fitter.layout().height >= best_.height) return;
+    best_ = fitter.layout();
     order_ = order;
-    return true;
-  }
-
-  void squeak() {
-    IdVector<BufferId, double> urgency(problem_.shapes.size(), 0);
-    for (std::size_t i = 0; i < order_.size(); ++i)
-      urgency[order_[i]] = static_cast<double>(order_.size() - i);
-    for (int round = 0; round < kSqueakyRounds && !is_done() && !order_.empty(); ++round) {
-      std::vector<BufferId> order;
-      for (BufferId b : problem_.shapes.ids()) order.push_back(b);
-      std::stable_sort(order.begin(), order.end(),
-                       [&](BufferId a, BufferId b) { return urgency[a] > urgency[b]; });
-      if (!try_order(order, false)) return;
-      const double blame = 1 + static_cast<double>(order.size()) / 8;
-      for (BufferId b : order)
-        if (last_.offsets[b] + problem_.shapes[b].size > std::max(good_enough_, best_.height - 1))
-          urgency[b] += blame;
-    }
   }
 
   const ShapeProblem& problem_;
@@ -192,7 +169,6 @@ class Fits {
   Bytes good_enough_;
   Meter meter_;
   Layout best_;
-  Layout last_;
   std::vector<BufferId> order_;  // of the best
 };
 
@@ -215,9 +191,22 @@ Layout stacked(const ShapeProblem& problem) {
   return layout;
 }
 
-Layout fit_shapes(const ShapeProblem& problem, const IdVector<BufferId, Bytes>& hints,
+Fitted fit_shapes(const ShapeProblem& problem, const IdVector<BufferId, Bytes>& hints,
                   Bytes good_enough, const Limits& limits) {
   return Fits(problem, hints, good_enough, limits).run();
+}
+
+std::optional<Layout> fit_in_order(const ShapeProblem& problem, const ShapePieces& pieces,
+                                   const std::vector<BufferId>& order, Meter* meter) {
+  Fitter fitter(problem, pieces);
+  for (BufferId b : order)
+    if (const auto fixed = problem.shapes[b].fixed_offset) fitter.place(b, *fixed);
+  for (BufferId b : order) {
+    if (problem.shapes[b].fixed_offset) continue;
+    fitter.place(b, fitter.find(b, false));
+    if (meter->spend(1 + fitter.neighbours_seen() / 8)) return std::nullopt;
+  }
+  return fitter.layout();
 }
 
 }  // namespace lowtide

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "lowtide/layout/order_search.h"
 #include "lowtide/layout/pair_search.h"
+#include "lowtide/layout/shape_dive.h"
 #include "lowtide/layout/shape_fit.h"
 #include "lowtide/layout/sharing.h"
 #include "lowtide/model/bodies.h"
@@ -15,6 +17,8 @@ using Hints = IdVector<BufferId, Bytes>;
 
 constexpr std::size_t kMaxShapes = 1000;  // of a search over pairs
 constexpr int kMaxRounds = 40;
+constexpr int kFirstDives = 16;
+constexpr int kOrdersPerDive = 8;
 
 Solution<Layout> verdict(const std::optional<Bytes>& capacity, Layout layout, Bytes bound) {
   if (capacity && bound > *capacity) return Solution<Layout>::infeasible(bound);
@@ -43,7 +47,18 @@ class Stretch {
   bool open(Bytes target) const { return height() > std::max(target, bound_); }
 
   void fit(Bytes target, const Limits& limits) {
-    best_ = fit_shapes(problem_, hints_, std::max(target, bound_), limits);
+    Fitted fitted = fit_shapes(problem_, hints_, std::max(target, bound_), limits);
+    best_ = std::move(fitted.layout);
+    order_ = std::move(fitted.order);
+  }
+
+  void dive(Bytes target, int dives, std::uint64_t seed, Meter* meter) {
+    if (is_settled_ || as_rectangles(problem_)) return;
+    if (!dives_) dives_.emplace(problem_, seed);
+    if (!orders_) orders_.emplace(problem_, order_, seed);
+    const Bytes wanted = std::max(target, bound_);
+    best_ = orders_->improve(std::move(best_), wanted, kOrdersPerDive * dives, meter);
+    best_ = dives_->improve(std::move(best_), wanted, dives, meter);
   }
 
   // What rectangles can say: the answer if they are all there is, else a bound.
@@ -86,7 +101,10 @@ class Stretch {
   Hints hints_;
   Layout best_;
   Bytes bound_ = 0;
-  bool is_settled_ = false;  // there is nothing more to be known
+  bool is_settled_ = false;      // there is nothing more to be known
+  std::vector<BufferId> order_;  // of the best fit
+  std::optional<ShapeDives> dives_;
+  std::optional<OrderSearch> orders_;
   std::optional<PairSearch> pair_search_;
 };
 
@@ -100,18 +118,27 @@ class ShapeSolver {
   Solution<Layout> run(const LayoutSolver& solver, const Limits& limits) {
     Meter meter(limits);
     for (Stretch& stretch : stretches_) stretch.fit(target(), meter.rest());
+    dive_all(kFirstDives, &meter);
     for (Stretch& stretch : stretches_)
       if (is_possible() && stretch.open(target()) && !meter.stopped())
         stretch.ask_rectangles(solver, share_of(&meter));
     const int rounds = solver.exact ? kMaxRounds : 0;
-    for (int round = 0; round < rounds && is_open() && !meter.stopped(); ++round)
+    for (int round = 0; round < rounds && is_open() && !meter.stopped(); ++round) {
       for (Stretch& stretch : stretches_)
         if (stretch.open(target()) && !meter.stopped()) stretch.search(target(), round, &meter);
+      dive_all(kFirstDives << std::min(round, 10), &meter);
+    }
     return verdict(problem_.capacity, combined(), bound());
   }
 
  private:
-  // Half of the time is for the pairs.
+  void dive_all(int dives, Meter* meter) {
+    for (Stretch& stretch : stretches_)
+      if (is_possible() && stretch.open(target()) && !meter->stopped())
+        stretch.dive(target(), dives, meter->limits().seed(), meter);
+  }
+
+  // Half of the rest is for the pairs.
   static Limits share_of(Meter* meter) {
     const Limits rest = meter->rest();
     const Limits timed = rest.has_deadline() ? rest.with_seconds(rest.seconds_left() / 2) : rest;

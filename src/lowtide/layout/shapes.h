@@ -1,10 +1,10 @@
 // Layouts of shapes, and of whole requests.
 //
 // Shapes: time is cut where nothing is alive. A stretch of rectangles goes to the solvers for
-// rectangles. The others get heuristics (layout/shape_fit); then what rectangles can say (all parts
-// on their own: a lower bound, often a proof); then the exact search over pairs
-// (layout/pair_search) at the bound and below the best, in rounds of doubling limits. Exact on a
-// dozen shapes or where a bound is met; beyond that an answer and a bound.
+// rectangles. The others get heuristics (layout/shape_fit, order_search, shape_dive); then what
+// rectangles can say (all parts on their own: a lower bound, often a proof); then the exact search
+// over pairs (layout/pair_search) at the bound and below the best, in rounds of doubling limits.
+// Exact on a dozen shapes or where a bound is met; beyond that an answer and a bound.
 #pragma once
 
 #include "lowtide/base/limits.h"
