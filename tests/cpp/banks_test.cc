@@ -136,7 +136,7 @@ TEST(Banks, ConflictsAreTrue) {
     for (BufferId b : conflict.buffers) ASSERT_GE(least_without(b), 0) << seed;
   }
   EXPECT_GT(by_step, 100);
-  EXPECT_GT(by_search, 20);
+  EXPECT_GT(by_search, 8);
   EXPECT_GT(irreducible, 100);
 }
 

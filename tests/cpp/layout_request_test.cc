@@ -316,6 +316,71 @@ TEST(LayoutRequests, SolveMiniMallocsExamples) {
   EXPECT_EQ(request_error(stairs, solution.best()), "");
 }
 
+// What MiniMalloc's validator asks of two buffers (src/minimalloc.cc, effective_size): while both
+// hold something, one is above the other by as much as they need where they come closest.
+bool one_is_above(const LayoutRequest& request, BufferId a, BufferId b,
+                  const IdVector<BufferId, Bytes>& offsets) {
+  const auto parts = parts_of(request);
+  bool meet = false;
+  Bytes a_below = -kMaxBytes, b_below = -kMaxBytes;  // how far up the other must be
+  for (const ShapePart& x : parts[a])
+    for (const ShapePart& y : parts[b]) {
+      if (!x.lifetime.intersects(y.lifetime)) continue;
+      meet = true;
+      a_below = std::max(a_below, x.upper - y.lower);
+      b_below = std::max(b_below, y.upper - x.lower);
+    }
+  return !meet || offsets[a] + a_below <= offsets[b] || offsets[b] + b_below <= offsets[a];
+}
+
+bool minimalloc_agrees(const LayoutRequest& request, const IdVector<BufferId, Bytes>& offsets) {
+  for (BufferId b : offsets.ids())
+    for (BufferId a(0); a < b; ++a)
+      if (!one_is_above(request, a, b, offsets)) return false;
+  return true;
+}
+
+// Without windows our rule is MiniMalloc's; with them, what is right there is right here.
+TEST(LayoutRequests, MeanWhatMiniMallocsValidatorMeans) {
+  int right = 0, wrong = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(5000, 100'000); ++seed) {
+    LayoutRequest request = random_request(seed);
+    request.ties.clear();
+    const bool has_windows = seed % 2 == 0;
+    if (!has_windows)
+      for (Gap& gap : request.gaps) gap.window.reset();
+    if (find_fault(request)) continue;
+    Random random(seed + 1);
+    Layout layout;
+    for (const Buffer& buffer : request.problem.buffers)
+      layout.offsets.push_back(
+          buffer.fixed_offset.value_or(buffer.alignment * random.below(1 + 8 / buffer.alignment)));
+    for (BufferId b : layout.offsets.ids())
+      if (!parts_of(request)[b].empty())
+        layout.height =
+            std::max(layout.height, layout.offsets[b] + request.problem.buffers[b].size);
+    const bool here = request_error(request, layout).empty();
+    const bool there = minimalloc_agrees(request, layout.offsets);
+    ++(there ? right : wrong);
+    ASSERT_TRUE(here || !there) << seed;
+    if (!has_windows) {
+      ASSERT_EQ(here, there) << seed;
+    }
+  }
+  EXPECT_GT(right, 300);
+  EXPECT_GT(wrong, 300);
+  // Above at one time and below at another: no byte is held twice, but neither is above throughout.
+  LayoutRequest crossing;
+  crossing.problem.buffers = {buffer(0, 2, 4), buffer(0, 2, 4)};
+  crossing.gaps = {{BufferId(0), {0, 1}, Window{0, 1}},
+                   {BufferId(0), {1, 2}, Window{3, 4}},
+                   {BufferId(1), {0, 1}, Window{2, 4}},
+                   {BufferId(1), {1, 2}, Window{0, 2}}};
+  const Layout layout{.offsets = {0, 0}, .height = 4};
+  EXPECT_EQ(request_error(crossing, layout), "");
+  EXPECT_FALSE(minimalloc_agrees(crossing, layout.offsets));
+}
+
 // A hint that is as good as anything is kept.
 TEST(LayoutRequests, TakeHints) {
   LayoutRequest request;

@@ -228,7 +228,7 @@ def test_banks_that_are_too_small_are_explained(cli, tmp_path):
     banks = ("--bank", "S=100", "--bank", "P=60")
     printed = cli("layout", buffers, *banks)
     assert printed.returncode == 3
-    assert "live at 2 may only be in S, which holds 100 bytes; they need 110: 'a', 'b'" in printed.stdout
+    assert "live at 2 can only be in S, which holds 100 bytes; they need 110: 'a', 'b'" in printed.stdout
     conflict = json.loads(cli("layout", buffers, *banks, "--json").stdout)["conflict"]
     assert conflict == {"buffers": ["a", "b"], "step": 2, "banks": ["S"], "irreducible": True}
     # No step is too much: three of 40 in two banks of 60.

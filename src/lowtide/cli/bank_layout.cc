@@ -98,7 +98,7 @@ void print_conflict(const IntervalCsv& csv, const BankProblem& problem,
   const std::string banks = joined(names_of(problem.banks, conflict.banks), " and ");
   if (conflict.step)
     std::printf(
-        "impossible: %zu buffers live at %lld may only be in %s, which hold%s %lld bytes; "
+        "impossible: %zu buffers live at %lld can only be in %s, which hold%s %lld bytes; "
         "they need %lld: %s\n",
         conflict.buffers.size(), static_cast<long long>(*conflict.step), banks.c_str(),
         std::has_single_bit(conflict.banks) ? "s" : "", static_cast<long long>(conflict.size),
@@ -146,7 +146,9 @@ void print_text(const BankProblem& problem, const Solution<BankLayout>& solution
                   static_cast<long long>(solution.best().heights[k]),
                   static_cast<long long>(problem.banks[k].size));
   }
-  std::printf(", cost at least %lld, %.3f s\n", static_cast<long long>(solution.bound()), seconds);
+  if (solution.status() != Status::kInfeasible)
+    std::printf(", cost at least %lld", static_cast<long long>(solution.bound()));
+  std::printf(", %.3f s\n", seconds);
 }
 
 }  // namespace

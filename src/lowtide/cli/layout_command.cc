@@ -9,6 +9,7 @@
 #include "lowtide/cli/buffer_names.h"
 #include "lowtide/cli/commands.h"
 #include "lowtide/cli/progress_line.h"
+#include "lowtide/cli/size_text.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/interval_csv.h"
@@ -24,10 +25,27 @@ namespace {
 constexpr int kImpossible = 3;
 constexpr int kUndecided = 4;
 
+constexpr const char* kColumns = R"(Columns, in any order; others are carried through:
+  lower, upper, size   alive in the steps [lower, upper); bytes. These are needed
+  id                   the buffer's name
+  alignment, offset    the offset is a multiple of it; the offset is given
+  hint                 an offset worth trying
+  gaps                 2-4 6-8@0:64: holds nothing in [2, 4), only its bytes [0, 64) in [6, 8)
+  alias                buffers with the same name here share an offset, and their bytes
+  adjacent             buffers with the same name here stand one above the other, in file order
+  may_reuse            ids of buffers whose bytes it may take while both are alive, if that helps
+  banks                names of the banks it may be in; empty: any
+
+Exit status: 0 placed, 2 bad input, 3 proved impossible (and why), 4 not decided in time.
+
+  lowtide layout buffers.csv -o placed.csv
+  lowtide layout buffers.csv --capacity 512KiB --time-limit 10
+  lowtide layout buffers.csv --bank SRAM=256KiB --bank PSRAM=8MiB -o placed.csv)";
+
 struct LayoutArguments {
   std::string csv_path;
   std::string output_path;
-  std::optional<Bytes> capacity;
+  std::optional<std::string> capacity;
   std::vector<std::string> banks;
   double time_limit_seconds = 60;
   std::int64_t step_limit = Limits::kUnlimitedSteps;
@@ -38,8 +56,6 @@ struct LayoutArguments {
 };
 
 void check(const LayoutArguments& arguments) {
-  if (arguments.capacity && *arguments.capacity < 0)
-    throw InputError("capacity", "must be at least 0");
   if (arguments.capacity && !arguments.banks.empty())
     throw InputError("--capacity", "each --bank has its own size");
   if (!(arguments.time_limit_seconds >= 0))
@@ -121,7 +137,7 @@ int run(const LayoutArguments& arguments) {
     return run_banks(csv,
                      {arguments.banks, arguments.csv_path, arguments.output_path, arguments.json},
                      layout_solver_named("solver", arguments.solver), limits_of(arguments));
-  csv.problem.capacity = arguments.capacity;
+  if (arguments.capacity) csv.problem.capacity = parse_size(*arguments.capacity, "--capacity");
   if (const auto pair = fixed_conflict(csv); pair && !arguments.capacity)
     throw InputError(arguments.csv_path, "buffers " + quote(csv.id(pair->first)) + " and " +
                                              quote(csv.id(pair->second)) +
@@ -148,25 +164,36 @@ void add_layout_command(CLI::App& app, int* exit_code) {
   auto arguments = std::make_shared<LayoutArguments>();
   CLI::App* command = app.add_subcommand(
       "layout",
-      "Place buffers of a CSV file; with --capacity: exit 0 found, 3 impossible, 4 undecided");
+      "Place buffers with given lifetimes in an arena of least height, or in one of a given size");
   command
-      ->add_option("BUFFERS", arguments->csv_path, "CSV: id,lower,upper,size as MiniMalloc has it")
-      ->required();
-  command->add_option("-o,--output", arguments->output_path,
-                      "The same file with the column offset");
-  command->add_option("--capacity", arguments->capacity, "Bytes that must be enough");
-  command->add_option("--bank", arguments->banks,
-                      "NAME=SIZE[@COST], several times: memories, the cheapest first; the least "
-                      "cost of bytes is sought (0, 1, 2, ... a byte unless given)");
+      ->add_option("BUFFERS", arguments->csv_path,
+                   "CSV with a header and a line a buffer; its columns are below")
+      ->required()
+      ->type_name("CSV");
+  command
+      ->add_option("-o,--output", arguments->output_path,
+                   "The same file with the column offset (and bank)")
+      ->type_name("CSV");
+  command
+      ->add_option("--capacity", arguments->capacity,
+                   "Any layout of at most this will do: 1048576, 1MiB, ...")
+      ->type_name("SIZE");
+  command
+      ->add_option("--bank", arguments->banks,
+                   "A memory, once for each, the preferred first. Sought is the least sum of bytes "
+                   "times COST (a byte; unless given 0 for the first, 1 for the second, ...)")
+      ->type_name("NAME=SIZE[@COST]");
   command->add_option("--time-limit", arguments->time_limit_seconds, "Seconds for the search")
       ->capture_default_str();
-  command->add_option("--step-limit", arguments->step_limit, "Steps for the search: reproducible");
+  command->add_option("--step-limit", arguments->step_limit,
+                      "Steps for the search: the same answer each time");
   command->add_option("--solver", arguments->solver, "Layout solver; see `lowtide solvers`")
       ->capture_default_str();
   command->add_option("--threads", arguments->threads, "Threads for the search")
       ->capture_default_str();
   command->add_option("--seed", arguments->seed, "For randomised searches")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print one JSON object");
+  command->footer(kColumns);
   command->callback([arguments, exit_code] { *exit_code = run(*arguments); });
 }
 

@@ -25,6 +25,9 @@ double unit_bytes(std::string unit) {
 }  // namespace
 
 Bytes parse_size(const std::string& text, const std::string& option) {
+  Bytes exact = 0;  // a double holds whole numbers up to 2^53 only
+  const auto [last, failure] = std::from_chars(text.data(), text.data() + text.size(), exact);
+  if (failure == std::errc() && last == text.data() + text.size() && exact >= 0) return exact;
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::size_t used = static_cast<std::size_t>(end - text.data());

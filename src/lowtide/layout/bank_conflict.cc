@@ -17,9 +17,22 @@ constexpr std::size_t kMaxSets = 256;
 using BodyId = BufferId;
 using Allowed = IdVector<BodyId, BankSet>;
 
+Bytes end_at_least(const Shape& shape) {
+  return shape.fixed_offset.value_or(shape.residue) + shape.size;
+}
+
+// Also large enough for it, unless none is.
 Allowed allowed_of(const BankProblem& problem, const Bodies& bodies) {
   Allowed allowed(bodies.problem.shapes.size(), problem.all_banks());
   for (BufferId b : problem.allowed.ids()) allowed[bodies.body[b]] &= problem.allowed[b];
+  for (BodyId body : allowed.ids()) {
+    const Shape& shape = bodies.problem.shapes[body];
+    if (!shape.takes_room()) continue;
+    BankSet large_enough = 0;
+    for (std::size_t k = 0; k < problem.banks.size(); ++k)
+      if (end_at_least(shape) <= problem.banks[k].size) large_enough |= BankSet{1} << k;
+    if ((allowed[body] & large_enough) != 0) allowed[body] &= large_enough;
+  }
   return allowed;
 }
 
@@ -88,7 +101,7 @@ class ShortageFinder {
   std::optional<Shortage> alone(BodyId body) const {
     const Shape& shape = shapes_[body];
     if (!shape.takes_room()) return std::nullopt;
-    const Bytes end = shape.fixed_offset.value_or(shape.residue) + shape.size;
+    const Bytes end = end_at_least(shape);
     Bytes largest = 0;
     for (std::size_t k = 0; k < problem_.banks.size(); ++k)
       if (((allowed_[body] >> k) & 1) != 0) largest = std::max(largest, problem_.banks[k].size);

@@ -21,7 +21,7 @@ namespace lowtide {
 struct BankConflict {
   std::vector<BufferId> buffers;  // that can't be placed together, ascending
   std::optional<Step> step;       // they are all live then, and what they hold is too much
-  BankSet banks = 0;              // they may be in no others (with a step)
+  BankSet banks = 0;              // they can be in no others (with a step)
   Bytes bytes = 0;                // what they hold in that step
   Bytes size = 0;                 // of these banks together
   bool irreducible = false;       // any fewer of them fit

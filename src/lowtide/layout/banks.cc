@@ -49,7 +49,8 @@ class BankSearch {
     if (find_shortage(problem_, items_.bodies)) return Solution<BankLayout>::infeasible(0);
     repair(planned_);
     raise_root_bound();
-    if (root_bound_ > dearest()) return Solution<BankLayout>::infeasible(root_bound_);
+    if (const Bytes most = dearest(); root_bound_ > most)
+      return Solution<BankLayout>::infeasible(most);
     search();
     const bool complete = !meter_.stopped();
     // Of everything that was not ruled out.

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kHistory = 30;
 constexpr std::size_t kSmall = 300;  // shapes, for single moves to be worth an order each
-constexpr int kPatience = 200;  // orders without progress before the wheel starts anew
+constexpr int kPatience = 200;       // orders without progress before the wheel starts anew
 
 }  // namespace
 
