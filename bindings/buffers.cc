@@ -173,9 +173,12 @@ class ColumnReader {
     }
   }
 
+  // Names, or one text of them as in the CSV.
   void read_banks(BufferId b, nb::handle cell) {
-    const char* what = "banks must be a list of names";
-    for (const nb::object& item : items_of(cell, name_of(b.index()), what)) {
+    const char* what = "banks must be a list of names, or names separated by spaces";
+    nb::object names = nb::borrow(cell);
+    if (PyUnicode_Check(cell.ptr())) names = names.attr("split")();
+    for (const nb::object& item : items_of(names, name_of(b.index()), what)) {
       if (!PyUnicode_Check(item.ptr())) throw InputError(name_of(b.index()), what);
       result_.banks[b.index()].push_back(nb::cast<std::string>(item));
     }
