@@ -78,10 +78,10 @@ TEST(JointIlp, EveryPlanIsAPointAndComesBack) {
     const Graph graph = testing::random_graph(
         seed, {.num_nodes = 6, .workspaces = false, .reuses = false, .max_bytes = 9});
     const JointPlan plan = plan_of(problem, testing::random_schedule(graph, seed), alignment);
-    const JointIlp ilp = build_joint_ilp(problem, alignment, plan.arena);
-    const auto point = joint_ilp_point(ilp, problem, alignment, plan);
-    EXPECT_EQ(broken_by(ilp.model, point), "") << seed;
-    const JointPlan decoded = decode_joint_ilp(ilp, problem, alignment, point);
+    const JointProgram ilp = build_joint_program(problem, alignment, plan.arena);
+    const auto point = encode(ilp, problem, alignment, plan);
+    EXPECT_EQ(broken_by(ilp.model(), point), "") << seed;
+    const JointPlan decoded = decode(ilp, problem, alignment, point);
     EXPECT_EQ(decoded.schedule, plan.schedule) << seed;
     EXPECT_LE(decoded.arena, plan.arena) << seed;
     EXPECT_EQ(wrong_with(problem, decoded, alignment), "") << seed;
@@ -91,27 +91,27 @@ TEST(JointIlp, EveryPlanIsAPointAndComesBack) {
 TEST(JointIlp, RefusesOverlapsAndIllegalOrders) {
   const OrderProblem problem = lower_order(testing::strict_graph()).problem;
   const JointPlan plan = plan_of(problem, program_order_of(problem), 1);
-  const JointIlp ilp = build_joint_ilp(problem, 1, 100);
-  const auto point = joint_ilp_point(ilp, problem, 1, plan);
-  ASSERT_EQ(broken_by(ilp.model, point), "");
+  const JointProgram ilp = build_joint_program(problem, 1, 100);
+  const auto point = encode(ilp, problem, 1, plan);
+  ASSERT_EQ(broken_by(ilp.model(), point), "");
   const auto life = lifetimes(problem, plan.schedule);
-  for (const JointIlp::Pair& pair : ilp.pairs) {
+  for (const JointProgram::Pair& pair : ilp.pairs) {
     if (!life[pair.first].intersects(life[pair.second])) continue;
     JointPlan overlapping = plan;
     overlapping.offsets[pair.first] = overlapping.offsets[pair.second];
-    EXPECT_NE(broken_by(ilp.model, joint_ilp_point(ilp, problem, 1, overlapping)), "");
+    EXPECT_NE(broken_by(ilp.model(), encode(ilp, problem, 1, overlapping)), "");
   }
   for (std::size_t v = 0; v < problem.num_nodes(); ++v) {  // v runs again at its last step
     auto twice = point;
     const NodeId node(v);
-    if (ilp.asap[node] == ilp.alap[node]) continue;
-    auto at = static_cast<std::size_t>(ilp.first_generate[node]);
-    for (Step step = ilp.asap[node]; step <= ilp.alap[node]; ++step, ++at)
+    if (ilp.order.spans.asap[node] == ilp.order.spans.alap[node]) continue;
+    auto at = static_cast<std::size_t>(ilp.order.first_generate[node]);
+    for (Step step = ilp.order.spans.asap[node]; step <= ilp.order.spans.alap[node]; ++step, ++at)
       if (twice[at] == 0) {
         twice[at] = 1;
         break;
       }
-    EXPECT_NE(broken_by(ilp.model, twice), "") << v;
+    EXPECT_NE(broken_by(ilp.model(), twice), "") << v;
   }
 }
 
@@ -130,6 +130,19 @@ TEST(JointIlp, ItsOptimumIsBruteForces) {
   for (std::uint64_t seed = 0; seed < testing::cases(25, 1'000); ++seed)
     expect_optimum(small_problem(seed, 4 + static_cast<int>(seed % 3)), seed % 2 == 0 ? 1 : 4,
                    std::to_string(seed));
+}
+
+// A freeable input that nobody reads takes room in the first step, whoever runs then.
+TEST(JointIlp, AnUnreadInputTakesRoom) {
+  if (!mip::is_available()) GTEST_SKIP() << "built without HiGHS";
+  GraphBuilder builder("unread");
+  builder.add_tensor({.name = "idle", .bytes = 5, .kind = TensorKind::kActivation});
+  for (const auto& [name, bytes] : {std::pair<std::string, Bytes>{"a", 7}, {"b", 4}, {"c", 3}}) {
+    builder.add_tensor({.name = name, .bytes = bytes, .kind = TensorKind::kActivation});
+    builder.add_node({.name = name, .op = "make", .outputs = {name}});
+  }
+  const OrderProblem problem = lower_order(std::move(builder).build()).problem;
+  expect_optimum(problem, 1, "8: c runs beside it");
 }
 
 TEST(JointIlp, BeatsTheSplit) {

@@ -8,7 +8,7 @@
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
-#include "lowtide/joint/ilp.h"
+#include "lowtide/joint/program.h"
 #include "lowtide/layout/address_program.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/mip/lp_text.h"
@@ -83,8 +83,9 @@ std::string joint_program(const Graph& graph, const LoweredOrder& lowered, Bytes
   check_joint_size(problem);
   const Bytes arena =
       quick_arena(lower_layout(problem, program_order_of(problem), alignment).problem);
-  const JointIlp program = build_joint_ilp(problem, alignment, arena, names_of(graph, lowered));
-  return mip::lp_text(program.model, title(graph, "order and addresses", program.unit));
+  const JointProgram program =
+      build_joint_program(problem, alignment, arena, names_of(graph, lowered));
+  return mip::lp_text(program.model(), title(graph, "order and addresses", program.unit()));
 }
 
 void check_arguments(const ExportArguments& arguments) {

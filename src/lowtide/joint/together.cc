@@ -11,12 +11,12 @@ Reachability exact_reachability(const OrderProblem& problem) {
                       Reachability::exact_bytes(problem.num_nodes()), &meter);
 }
 
+}  // namespace
+
 // A freeable input that nobody reads is never live, but takes room in the first step.
 bool is_unread_input(const OrderProblem& problem, TensorId t) {
   return problem.producer[t].is_none() && problem.consumers[t].empty() && !problem.kept[t];
 }
-
-}  // namespace
 
 TogetherTest::TogetherTest(const OrderProblem& problem, const Spans& spans)
     : problem_(problem), spans_(spans), reach_(exact_reachability(problem)) {}
@@ -54,20 +54,6 @@ Together TogetherTest::operator()(TensorId i, TensorId j) const {
   const bool meet = !first.empty() && !second.empty() && first.intersects(second);
   return meet || lives_when_made(i, j) || lives_when_made(j, i) ? Together::kAlways
                                                                 : Together::kDepends;
-}
-
-Interval preserved_steps(const OrderProblem& problem, const Spans& spans, TensorId t) {
-  if (is_unread_input(problem, t)) return {0, 1};
-  Interval steps = spans.may_live(problem, t);
-  if (!problem.producer[t].is_none()) ++steps.lower;
-  return steps;
-}
-
-Interval forced_steps(const OrderProblem& problem, const Spans& spans, TensorId t) {
-  if (is_unread_input(problem, t)) return {0, 1};
-  Interval steps = spans.must_live(problem, t);
-  if (!problem.producer[t].is_none()) ++steps.lower;
-  return steps;
 }
 
 }  // namespace lowtide

@@ -33,10 +33,7 @@ class TogetherTest {
   Reachability reach_;
 };
 
-// The steps at which t can be live without being made there.
-Interval preserved_steps(const OrderProblem& problem, const Spans& spans, TensorId t);
-
-// Those of them at which it is live in every legal order (the paper's forced preservation).
-Interval forced_steps(const OrderProblem& problem, const Spans& spans, TensorId t);
+// A freeable input that nobody reads is never live, but takes room in the first step.
+bool is_unread_input(const OrderProblem& problem, TensorId t);
 
 }  // namespace lowtide
