@@ -92,7 +92,7 @@ class SharingSearch {
     if (pairs_.empty()) return solve_request(decided(request_, {}), solver_, meter_.rest());
     ask(as_many_as_can_be(), share_of_rest());
     if (!is_good_enough()) ask({}, share_of_rest());
-    if (!is_good_enough() && solver_.exact) search(0);
+    if (!is_done()) search(0);
     return answer();
   }
 
@@ -167,6 +167,9 @@ class SharingSearch {
     return best_ && best_->height <= std::max(root_bound_, request_.problem.capacity.value_or(0));
   }
 
+  // A heuristic searches only until some permissions have a layout at all.
+  bool is_done() const { return is_good_enough() || (best_ && !solver_.exact); }
+
   // Heights above this are of no use.
   std::optional<Bytes> wanted() const {
     if (best_) return best_->height - 1;
@@ -196,8 +199,7 @@ class SharingSearch {
   }
 
   void search(std::size_t depth) {
-    if (meter_.spend(1 + std::ssize(request_.problem.buffers.raw()) / 16) || is_good_enough())
-      return;
+    if (meter_.spend(1 + std::ssize(request_.problem.buffers.raw()) / 16) || is_done()) return;
     if (const auto most = wanted(); most && bound() > *most) return;
     if (depth == pairs_.size()) {
       const auto steps = std::min(kStepsPerRequest, meter_.steps_left());
