@@ -58,7 +58,9 @@ class Table {
     const std::clock_t begin = std::clock();
     const mip::Answer answer = mip::solve(program.model, Limits::within_seconds(limit_), point);
     Bytes value = from;
-    if (!answer.values.empty()) value = height_of(part_, decode(program, part_, answer.values));
+    if (!answer.values.empty())
+      if (const auto offsets = decode(program, part_, answer.values); !offsets.empty())
+        value = height_of(part_, offsets);
     print_row(what, program.model, value * instances_.unit, begin);
   }
 

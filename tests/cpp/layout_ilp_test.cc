@@ -139,6 +139,18 @@ TEST(LayoutIlp, DecodesWhatASolverRounds) {
   EXPECT_EQ(decode(ilp, instance, values), (std::vector<Bytes>{0, 2, 0}));
 }
 
+TEST(LayoutIlp, DecodesNothingFromACircle) {
+  LayoutProblem problem;
+  for (int i = 0; i < 3; ++i) problem.buffers.push_back({.lifetime = {0, 1}, .size = 1 + i});
+  const Instances instances = make_instances(problem);
+  const AddressProgram program =
+      build_address_program(instances.parts[0], {.capacity = 6}, {.break_symmetry = false});
+  std::vector<double> values(program.model.variables.size(), 0);
+  for (const AddressProgram::Pair& pair : program.pairs)  // 0 below 1, 1 below 2, 2 below 0
+    values[static_cast<std::size_t>(pair.column)] = pair.above - pair.below == 1;
+  EXPECT_TRUE(decode(program, instances.parts[0], values).empty());
+}
+
 TEST(LayoutIlp, SolvesToTheOptimum) {
   if (!mip::is_available()) GTEST_SKIP() << "built without HiGHS";
   for (std::uint64_t seed = 0; seed < testing::cases(60, 2'000); ++seed) {

@@ -86,7 +86,8 @@ std::vector<double> encode(const AddressProgram& program, const Instance& instan
                            const std::vector<Bytes>& offsets);
 
 // Offsets in units: each buffer as low as those that the solution puts below it allow. Exact
-// integers, whatever the solver's tolerances did to the offsets.
+// integers, whatever the solver's tolerances did to the offsets. Empty if they let small buffers
+// lie below themselves in a circle: 10^-6 of a large M is more than a unit.
 std::vector<Bytes> decode(const AddressProgram& program, const Instance& instance,
                           const std::vector<double>& values);
 

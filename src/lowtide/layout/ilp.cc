@@ -103,7 +103,7 @@ class Growth {
     if (answer.outcome == mip::Outcome::kInfeasible) return Reply::kNo;
     if (answer.values.empty()) return Reply::kUnknown;
     const auto offsets = decode(program, instance, answer.values);
-    if (height_of(instance, offsets) > capacity_) return Reply::kUnknown;
+    if (offsets.empty() || height_of(instance, offsets) > capacity_) return Reply::kUnknown;
     for (std::size_t i = 0; i < end; ++i) offset(chosen[i]) = offsets[i];
     num_placed_ = end;
     return Reply::kYes;
