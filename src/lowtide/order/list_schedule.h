@@ -26,6 +26,10 @@ inline Schedule order_by_rank(const OrderProblem& problem,
 }
 
 Schedule hoisted_order(const OrderProblem& problem, Meter* meter);
+inline Schedule hoisted_order(const OrderProblem& problem) {
+  Meter unlimited{Limits()};
+  return hoisted_order(problem, &unlimited);
+}
 
 // Appends the nodes that `schedule`, the beginning of a legal order, does not hold: in program
 // order.

@@ -5,7 +5,7 @@
 
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/solvers.h"
+#include "lowtide/order/list_schedule.h"
 
 namespace lowtide {
 namespace {
@@ -186,11 +186,9 @@ EarlyUpdates early_updates(const Graph& graph, const Timeline& timeline) {
     ++result.updates;
     if (timeline.step[v] < last_backward) ++result.early;
   }
-  const OrderSolver* hoist = find_order_solver("hoist");
-  if (result.updates == 0 || hoist == nullptr) return result;
+  if (result.updates == 0) return result;
   const LoweredOrder lowered = lower_order(graph);
-  const auto solution = hoist->solve(lowered.problem, Limits::within_steps(1));
-  result.hoisted_peak_bytes = peak(lowered.problem, solution.best());
+  result.hoisted_peak_bytes = peak(lowered.problem, hoisted_order(lowered.problem));
   return result;
 }
 
