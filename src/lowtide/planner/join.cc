@@ -9,7 +9,7 @@
 namespace lowtide {
 namespace {
 
-constexpr std::size_t kMaxIlpNodes = 40;
+constexpr std::size_t kMaxIlpNodes = 20;  // it proves graphs up to some 16 to 20 (docs/results.md)
 
 // The problem whose peak is the load of the layout.
 OrderProblem load_problem(OrderProblem problem, Bytes alignment) {
