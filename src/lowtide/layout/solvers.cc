@@ -1,5 +1,6 @@
 #include "lowtide/layout/solvers.h"
 
+#include <algorithm>
 #include <array>
 
 #include "lowtide/layout/exact.h"
@@ -7,6 +8,7 @@
 #include "lowtide/layout/ilp.h"
 #include "lowtide/layout/learning_dive.h"
 #include "lowtide/layout/pyramid.h"
+#include "lowtide/layout/tiers.h"
 #include "lowtide/model/layout_check.h"
 
 namespace lowtide {
@@ -53,6 +55,24 @@ Solution<Layout> ilp(const LayoutProblem& problem, const Limits& limits) {
   return ilp_layout(problem, improved_by_fits(problem, std::move(layout), limits), limits);
 }
 
+Layout improved_by_tiers(const LayoutProblem& problem, Layout layout, const Limits& limits) {
+  constexpr std::size_t kFew = 300'000;
+  auto tierings = kTierings;
+  if (problem.buffers.size() > kFew) std::reverse(tierings.begin(), tierings.end());
+  Meter meter(limits);
+  for (const Tiering& tiering : tierings) {
+    if (has_fixed_offsets(problem) || meter.stopped() || is_good_enough(problem, layout)) break;
+    Layout other;
+    if (tiered_layout(problem, tiering, &meter, &other) && other.height < layout.height)
+      layout = std::move(other);
+  }
+  return layout;
+}
+
+Solution<Layout> tiers(const LayoutProblem& problem, const Limits& limits) {
+  return judged(problem, improved_by_tiers(problem, stacked(problem), limits), limits);
+}
+
 // Where there are too many buffers for a search, half of the time is for more dives.
 Layout improved_by_dives(const LayoutProblem& problem, Layout layout, const Limits& limits) {
   constexpr int kRounds = 200;
@@ -65,10 +85,15 @@ Layout improved_by_dives(const LayoutProblem& problem, Layout layout, const Limi
 // little comes before the slower heuristics: it is usually better than all of them.
 Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
   constexpr int kShortRounds = 2;
-  Layout layout = best_skyline(problem, limits);
+  constexpr std::size_t kManyBuffers = 5'000;
   const bool may_search = !is_impossible(problem) && is_exact_size(problem);
+  Layout layout =
+      best_skyline(problem, may_search ? limits : limits.with_seconds(limits.seconds_left() / 3));
   if (limits.expired() || is_impossible(problem) || is_good_enough(problem, layout))
     return judged(problem, std::move(layout), limits);
+  if (problem.buffers.size() >= kManyBuffers)
+    layout = improved_by_tiers(problem, std::move(layout),
+                               limits.with_seconds(limits.seconds_left() / 2));
   Bytes bound = 0;
   if (may_search) {
     auto solution = exact_layout(problem, layout, limits, {.end = kShortRounds});
@@ -96,6 +121,11 @@ constexpr std::array kSolvers = {
     LayoutSolver{"best", false, "the best of all heuristics", best},
     LayoutSolver{"skyline", false,
                  "always the buffer that can go lowest, several orders; large instances", skyline},
+    LayoutSolver{
+        "tiers", false,
+        "long lifetimes from the fullest step outwards, shorter ones into the gaps; 10^5 of "
+        "any lifetime",
+        tiers},
     LayoutSolver{"first_fit", false, "by start, lowest gap: what a simple allocator does",
                  fit_by<BufferKey::kStart, Fit::kLowest>},
     LayoutSolver{"best_fit", false, "by start, tightest gap: what caching allocators do",

@@ -3,83 +3,22 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <iterator>
-#include <map>
-#include <set>
 #include <span>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
+#include "lowtide/layout/gaps.h"
 #include "lowtide/model/lifetime_events.h"
 
 namespace lowtide {
 namespace {
-
-// The free bytes below `top`, merged; above it all is free.
-class Gaps {
- public:
-  // The tightest gap that holds `size` bytes wherever alignment puts them; else the top.
-  Bytes take(Bytes size, Bytes alignment) {
-    const auto found = by_size_.lower_bound({size + alignment - 1, 0});
-    const Bytes gap_begin = found == by_size_.end() ? last_gap_begin() : found->second;
-    const Bytes gap_end = found == by_size_.end() ? kMaxBytes : gap_begin + found->first;
-    const Bytes offset = align_up(gap_begin, alignment);
-    if (found == by_size_.end()) {
-      if (gap_begin < top_) erase(gap_begin);
-      top_ = offset + size;
-    } else {
-      erase(gap_begin);
-      insert(offset + size, gap_end);
-    }
-    insert(gap_begin, offset);
-    return offset;
-  }
-
-  void give_back(Bytes begin, Bytes end) {
-    auto after = by_begin_.lower_bound(begin);
-    if (after != by_begin_.end() && after->first == end) {
-      end = after->second;
-      erase(after->first);
-    }
-    auto before = by_begin_.lower_bound(begin);
-    if (before != by_begin_.begin() && std::prev(before)->second == begin) {
-      begin = std::prev(before)->first;
-      erase(begin);
-    }
-    insert(begin, end);
-  }
-
-  Bytes top() const { return top_; }
-
- private:
-  // A gap that reaches the top, if there is one, can grow beyond it.
-  Bytes last_gap_begin() const {
-    const bool reaches = !by_begin_.empty() && std::prev(by_begin_.end())->second == top_;
-    return reaches ? std::prev(by_begin_.end())->first : top_;
-  }
-  void insert(Bytes begin, Bytes end) {
-    if (begin >= end) return;
-    by_begin_.emplace(begin, end);
-    by_size_.emplace(end - begin, begin);
-  }
-  void erase(Bytes begin) {
-    const auto gap = by_begin_.find(begin);
-    by_size_.erase({gap->second - gap->first, gap->first});
-    by_begin_.erase(gap);
-  }
-
-  std::map<Bytes, Bytes> by_begin_;
-  std::set<std::pair<Bytes, Bytes>> by_size_;  // size, begin
-  Bytes top_ = 0;
-};
 
 // What is quicker than gaps: sizes are rounded up to classes, and bytes go on whole within a class.
 class Blocks {
  public:
   explicit Blocks(Bytes bottom) : bottom_(bottom), top_(bottom) {}
 
-  Bytes take(Bytes size, Bytes alignment) {
+  Bytes place(Bytes size, Bytes alignment) {
     const Bytes block = class_above(size);
     std::vector<Bytes>& free = free_[block];
     if (!free.empty() && free.back() % alignment == 0) {
@@ -118,7 +57,7 @@ void serve(const LayoutProblem& problem, Events events, Allocator* allocator, La
     const Buffer& buffer = problem.buffers[b];
     Bytes& offset = layout->offsets[b];
     if (is_start)
-      offset = allocator->take(buffer.size, buffer.alignment);
+      offset = allocator->place(buffer.size, buffer.alignment);
     else
       allocator->give_back(offset, offset + buffer.size);
   }
