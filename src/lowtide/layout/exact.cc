@@ -4,6 +4,7 @@
 #include <array>
 
 #include "lowtide/layout/instance.h"
+#include "lowtide/layout/part_answers.h"
 #include "lowtide/layout/ranking.h"
 #include "lowtide/layout/repair.h"
 #include "lowtide/layout/restarts.h"
@@ -19,27 +20,19 @@ constexpr std::int64_t kMaxMemberships = 30'000'000;
 // One part between its bound and its best height, in units.
 class Part {
  public:
-  Part(const Instance& instance, const Layout& incumbent, Bytes unit, std::uint64_t seed)
-      : instance_(instance),
-        restarts_(instance),
-        walks_{Walk(instance, Repair::Style::kSummit, seed),
-               Walk(instance, Repair::Style::kMixed, seed)},
-        bound_(instance.max_load) {
-    for (BufferId b : instance.id) offsets_.push_back(incumbent.offsets[b] / unit);
-    height_ = height_of(instance_, offsets_);
-  }
-
-  Bytes height() const { return height_; }
-  Bytes bound() const { return bound_; }
-  const std::vector<Bytes>& offsets() const { return offsets_; }
-  const Instance& instance() const { return instance_; }
+  Part(PartAnswer* answer, std::uint64_t seed)
+      : answer_(*answer),
+        restarts_(*answer->instance),
+        walks_{Walk(*answer->instance, Repair::Style::kSummit, seed),
+               Walk(*answer->instance, Repair::Style::kMixed, seed)} {}
 
   // One round of narrowing; nothing below `target` is wanted. `steps_count`: nor only the target.
   void narrow(Bytes target, bool steps_count, int round, Meter* meter) {
-    const std::int64_t nodes = std::max<std::int64_t>(512, 4 * instance_.num_buffers())
+    const std::int64_t nodes = std::max<std::int64_t>(512, 4 * answer_.instance->num_buffers())
                                << std::min(round, 40);
-    if (open(target) && restarts_.is_perfect(bound_)) ask_for_perfection(round, nodes, meter);
-    const Bytes wanted = std::max(target, bound_);
+    if (open(target) && restarts_.is_perfect(answer_.bound))
+      ask_for_perfection(round, nodes, meter);
+    const Bytes wanted = std::max(target, answer_.bound);
     if (is_wide(target))
       ask(wanted, round, nodes, meter);
     else
@@ -49,10 +42,10 @@ class Part {
              ask(between(target, fraction), round, nodes, meter)) {
       }
     if (steps_count && is_wide(target)) walk_down(target, nodes, meter);
-    while (open(target) && !meter->stopped() && ask(height_ - 1, round, nodes, meter)) {
+    while (open(target) && !meter->stopped() && ask(answer_.height - 1, round, nodes, meter)) {
     }
   }
-  bool open(Bytes target) const { return height_ > std::max(target, bound_); }
+  bool open(Bytes target) const { return answer_.open(target); }
 
  private:
   struct Walk {
@@ -64,14 +57,14 @@ class Part {
 
   // Worth trying heights in between: in a narrow gap they are as hard as the target itself.
   bool is_wide(Bytes target) const {
-    const Bytes low = std::max(target, bound_);
-    return height_ - low > low / 64;
+    const Bytes low = std::max(target, answer_.bound);
+    return answer_.height - low > low / 64;
   }
 
   // Of the heights that are still open.
   Bytes between(Bytes target, double fraction) const {
-    const Bytes low = std::max(target, bound_);
-    return low + static_cast<Bytes>(fraction * static_cast<double>(height_ - 1 - low));
+    const Bytes low = std::max(target, answer_.bound);
+    return low + static_cast<Bytes>(fraction * static_cast<double>(answer_.height - 1 - low));
   }
 
   // A packing without a free byte, if there is one, is found by a search of its own, with cheap
@@ -79,7 +72,8 @@ class Part {
   void ask_for_perfection(int round, std::int64_t nodes, Meter* meter) {
     constexpr int kRankings = 14;
     constexpr std::int64_t kWorth = 4;
-    take(restarts_.run(bound_, round * kRankings, kRankings, kWorth * nodes, meter), bound_);
+    take(restarts_.run(answer_.bound, round * kRankings, kRankings, kWorth * nodes, meter),
+         answer_.bound);
   }
 
   // The plain rankings, and this round's share of noisy ones. True if that found a layout.
@@ -90,7 +84,8 @@ class Part {
     return take(std::move(answer), capacity);
   }
   bool may_ask(Bytes capacity) const {
-    return capacity >= bound_ && capacity < height_ && !restarts_.is_perfect(capacity);
+    return capacity >= answer_.bound && capacity < answer_.height &&
+           !restarts_.is_perfect(capacity);
   }
   Answer ask_noisy(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
     constexpr int kNoisy = 4;
@@ -102,10 +97,10 @@ class Part {
   // Where little is missing: at first hardly more than a dive of each ranking, taking turns with
   // repairs. On graphs one of them finds at once what others find late or never.
   void mend_and_ask(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
-    const std::int64_t few = instance_.num_buffers() + instance_.num_buffers() / 8 + 64;
+    const std::int64_t few =
+        answer_.instance->num_buffers() + answer_.instance->num_buffers() / 8 + 64;
     for (int ranking = 0; round == 0 && ranking < Ranking::num_plain(); ++ranking) {
-      if (may_ask(capacity))
-        take(restarts_.run_plainly(capacity, ranking, 1, few, meter), capacity);
+      if (may_ask(capacity)) take(restarts_.run_plainly(capacity, ranking, few, meter), capacity);
       mend(capacity, few, meter);
     }
     ask(capacity, round, nodes, meter);
@@ -122,14 +117,14 @@ class Part {
   // Unit by unit, as long as each takes no longer than it is worth.
   void walk_down(Bytes target, std::int64_t nodes, Meter* meter) {
     constexpr std::int64_t kMoves = 512;
-    while (open(target) && may_ask(height_ - 1) && !meter->stopped() &&
-           walk_to(height_ - 1, kMoves * nodes, &walks_.back(), meter)) {
+    while (open(target) && may_ask(answer_.height - 1) && !meter->stopped() &&
+           walk_to(answer_.height - 1, kMoves * nodes, &walks_.back(), meter)) {
     }
   }
 
   // True if it found a layout.
   bool walk_to(Bytes capacity, std::int64_t moves, Walk* walk, Meter* meter) {
-    if (walk->is_behind) walk->repair.start(offsets_);
+    if (walk->is_behind) walk->repair.start(answer_.offsets);
     walk->is_behind = false;
     Meter of_walk(meter->rest().with_steps(moves));
     const bool found = walk->repair.run(capacity, &of_walk);
@@ -141,84 +136,20 @@ class Part {
   }
 
   bool take(Answer answer, Bytes capacity) {
-    if (answer.outcome == Outcome::kExhausted) bound_ = std::max(bound_, capacity + 1);
+    if (answer.outcome == Outcome::kExhausted)
+      answer_.bound = std::max(answer_.bound, capacity + 1);
     if (answer.outcome != Outcome::kFound) return false;
     improve(std::move(answer.offsets));
     return true;
   }
   void improve(std::vector<Bytes> offsets) {
-    offsets_ = std::move(offsets);
-    height_ = height_of(instance_, offsets_);
+    answer_.improve(std::move(offsets));
     for (Walk& walk : walks_) walk.is_behind = true;
   }
 
-  const Instance& instance_;
+  PartAnswer& answer_;
   Restarts restarts_;
   std::array<Walk, 2> walks_;
-  Bytes bound_;
-  Bytes height_ = 0;
-  std::vector<Bytes> offsets_;
-};
-
-// The parts together: the height is the highest part's, and so is the bound.
-class Narrowing {
- public:
-  Narrowing(const LayoutProblem& problem, const Instances& instances, const Layout& incumbent,
-            std::uint64_t seed)
-      : problem_(problem), unit_(instances.unit), best_(incumbent) {
-    for (const Instance& instance : instances.parts)
-      parts_.emplace_back(instance, incumbent, instances.unit, seed);
-  }
-
-  Solution<Layout> run(const Limits& limits, Rounds rounds) {
-    Meter meter(limits);
-    for (int round = rounds.first; round < rounds.end && !is_settled() && !meter.stopped(); ++round)
-      for (Part& part : parts_) {
-        if (meter.stopped() || is_settled()) break;
-        part.narrow(target(), !problem_.capacity, round, &meter);
-        limits.report(height() * unit_, bound() * unit_);
-      }
-    return solution();
-  }
-
- private:
-  Bytes height() const {
-    Bytes height = 0;
-    for (const Part& part : parts_) height = std::max(height, part.height());
-    return height;
-  }
-  Bytes bound() const {
-    Bytes bound = 0;
-    for (const Part& part : parts_) bound = std::max(bound, part.bound());
-    return bound;
-  }
-  // The capacity, rounded down to units: no layout ends in between.
-  Bytes target() const {
-    return problem_.capacity ? std::max(bound(), *problem_.capacity / unit_) : bound();
-  }
-  bool is_settled() const {
-    if (problem_.capacity && bound() * unit_ > *problem_.capacity) return true;
-    return height() <= target();
-  }
-
-  Solution<Layout> solution() {
-    for (const Part& part : parts_)
-      for (std::size_t b = 0; b < part.offsets().size(); ++b)
-        best_.offsets[part.instance().id[b]] = part.offsets()[b] * unit_;
-    best_.height = height_of(problem_, best_.offsets);
-    const Bytes proved = std::max(bound() * unit_, lower_bound(problem_));
-    if (problem_.capacity && proved > *problem_.capacity)
-      return Solution<Layout>::infeasible(proved);
-    if (problem_.capacity && best_.height > *problem_.capacity)
-      return Solution<Layout>::unknown(proved);
-    const Bytes height = best_.height;
-    return Solution<Layout>::found(std::move(best_), height, proved);
-  }
-
-  const LayoutProblem& problem_;
-  Bytes unit_;
-  std::vector<Part> parts_;
-  Layout best_;
 };
 
 }  // namespace
@@ -232,8 +163,18 @@ bool is_exact_size(const LayoutProblem& problem) {
 
 Solution<Layout> exact_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits,
                               Rounds rounds) {
-  const Instances instances = make_instances(problem);
-  return Narrowing(problem, instances, incumbent, limits.seed()).run(limits, rounds);
+  PartAnswers answers(problem, std::move(incumbent));
+  std::vector<Part> parts;
+  for (PartAnswer& answer : answers.parts()) parts.emplace_back(&answer, limits.seed());
+  Meter meter(limits);
+  for (int round = rounds.first; round < rounds.end && !answers.is_settled() && !meter.stopped();
+       ++round)
+    for (Part& part : parts) {
+      if (meter.stopped() || answers.is_settled()) break;
+      part.narrow(answers.target(), !problem.capacity, round, &meter);
+      answers.report_to(limits);
+    }
+  return std::move(answers).solution();
 }
 
 }  // namespace lowtide

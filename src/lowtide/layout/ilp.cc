@@ -6,6 +6,7 @@
 
 #include "lowtide/layout/address_program.h"
 #include "lowtide/layout/instance.h"
+#include "lowtide/layout/part_answers.h"
 #include "lowtide/mip/highs.h"
 
 namespace lowtide {
@@ -129,117 +130,55 @@ class Growth {
   std::size_t num_placed_ = 0;
 };
 
-// One part between its bound and its best height, in units.
+// Questions about one part.
 class Part {
  public:
-  Part(const Instance& instance, const Layout& layout, Bytes unit)
-      : instance_(&instance), bound_(instance.max_load) {
-    for (BufferId b : instance.id) offsets_.push_back(layout.offsets[b] / unit);
-    height_ = height_of(instance, offsets_);
-  }
-
-  Bytes height() const { return height_; }
-  Bytes bound() const { return bound_; }
-  bool open(Bytes target) const { return height_ > std::max(target, bound_); }
-  void write_to(Bytes unit, Layout* layout) const {
-    for (std::size_t b = 0; b < offsets_.size(); ++b)
-      layout->offsets[instance_->id[b]] = offsets_[b] * unit;
-  }
+  Part(PartAnswer* answer, Effort effort, Meter* meter)
+      : answer_(*answer), effort_(effort), meter_(meter) {}
 
   // One round; nothing below `target` is wanted.
-  void narrow(Bytes target, Effort effort, Meter* meter) {
-    ask(std::max(target, bound_), effort, meter);
-    if (open(target)) ask(height_ - 1, effort.over(kOtherShare), meter);
-    Bytes low = std::max(target, bound_);
-    for (int i = 0; i < kBisections && open(target) && low < height_ - 1; ++i) {
-      const Bytes middle = low + (height_ - low) / 2;
-      if (ask(middle, effort.over(kOtherShare), meter) != Reply::kYes) low = middle;
+  void narrow(Bytes target) {
+    const Effort other = effort_.over(kOtherShare);
+    ask(std::max(target, answer_.bound), effort_);
+    if (answer_.open(target)) ask(answer_.height - 1, other);
+    Bytes low = std::max(target, answer_.bound);
+    for (int i = 0; i < kBisections && answer_.open(target) && low < answer_.height - 1; ++i) {
+      const Bytes middle = low + (answer_.height - low) / 2;
+      if (ask(middle, other) != Reply::kYes) low = middle;
     }
   }
 
  private:
-  Reply ask(Bytes capacity, Effort effort, Meter* meter) {
-    if (meter->stopped()) return Reply::kUnknown;
-    Growth growth(*instance_, capacity, effort);
-    const Reply reply = growth.run(meter);
-    if (reply == Reply::kNo) bound_ = std::max(bound_, capacity + 1);
-    if (reply == Reply::kYes) {
-      offsets_ = growth.take_offsets();
-      height_ = height_of(*instance_, offsets_);
-    }
+  Reply ask(Bytes capacity, Effort effort) {
+    if (meter_->stopped()) return Reply::kUnknown;
+    Growth growth(*answer_.instance, capacity, effort);
+    const Reply reply = growth.run(meter_);
+    if (reply == Reply::kNo) answer_.bound = std::max(answer_.bound, capacity + 1);
+    if (reply == Reply::kYes) answer_.improve(growth.take_offsets());
     return reply;
   }
 
-  const Instance* instance_;
-  Bytes bound_;
-  Bytes height_ = 0;
-  std::vector<Bytes> offsets_;
-};
-
-class IlpLayout {
- public:
-  IlpLayout(const LayoutProblem& problem, Layout incumbent)
-      : problem_(problem), instances_(make_instances(problem)), best_(std::move(incumbent)) {
-    for (const Instance& instance : instances_.parts)
-      parts_.emplace_back(instance, best_, instances_.unit);
-  }
-
-  Solution<Layout> run(const Limits& limits) {
-    Meter meter(limits);
-    Effort effort{kFirstEffort, limits.seed()};
-    for (int round = 0; round < kRounds && is_open() && !meter.stopped(); ++round) {
-      for (Part& part : parts_) {
-        if (!part.open(target())) continue;
-        part.narrow(target(), effort, &meter);
-        limits.report(height() * instances_.unit, bound() * instances_.unit);
-      }
-      effort = {effort.steps * kEffortGrowth, effort.seed + 1};
-    }
-    return solution();
-  }
-
- private:
-  Bytes height() const {
-    Bytes height = 0;
-    for (const Part& part : parts_) height = std::max(height, part.height());
-    return height;
-  }
-  Bytes bound() const {
-    Bytes bound = 0;
-    for (const Part& part : parts_) bound = std::max(bound, part.bound());
-    return bound;
-  }
-  // The capacity, rounded down to units: no layout ends in between.
-  Bytes target() const {
-    return std::max(bound(), problem_.capacity.value_or(0) / instances_.unit);
-  }
-  bool is_open() const {
-    if (problem_.capacity && bound() * instances_.unit > *problem_.capacity) return false;
-    return mip::is_available() && height() > target();
-  }
-
-  Solution<Layout> solution() {
-    for (const Part& part : parts_) part.write_to(instances_.unit, &best_);
-    best_.height = height_of(problem_, best_.offsets);
-    const Bytes proved = std::max(bound() * instances_.unit, lower_bound(problem_));
-    if (problem_.capacity && proved > *problem_.capacity)
-      return Solution<Layout>::infeasible(proved);
-    if (problem_.capacity && best_.height > *problem_.capacity)
-      return Solution<Layout>::unknown(proved);
-    const Bytes height = best_.height;
-    return Solution<Layout>::found(std::move(best_), height, proved);
-  }
-
-  const LayoutProblem& problem_;
-  Instances instances_;
-  Layout best_;
-  std::vector<Part> parts_;
+  PartAnswer& answer_;
+  Effort effort_;
+  Meter* meter_;
 };
 
 }  // namespace
 
 Solution<Layout> ilp_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits) {
-  return IlpLayout(problem, std::move(incumbent)).run(limits);
+  PartAnswers answers(problem, std::move(incumbent));
+  Meter meter(limits);
+  Effort effort{kFirstEffort, limits.seed()};
+  const int rounds = mip::is_available() ? kRounds : 0;
+  for (int round = 0; round < rounds && !answers.is_settled() && !meter.stopped(); ++round) {
+    for (PartAnswer& answer : answers.parts()) {
+      if (!answer.open(answers.target())) continue;
+      Part(&answer, effort, &meter).narrow(answers.target());
+      answers.report_to(limits);
+    }
+    effort = {effort.steps * kEffortGrowth, effort.seed + 1};
+  }
+  return std::move(answers).solution();
 }
 
 }  // namespace lowtide

@@ -35,11 +35,8 @@ Answer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes, M
   return run_all(capacity, indices, nodes, meter);
 }
 
-Answer Restarts::run_plainly(Bytes capacity, int first, int count, std::int64_t nodes,
-                             Meter* meter) const {
-  std::vector<int> indices;
-  for (int ranking = first; ranking < first + count; ++ranking) indices.push_back(2 * ranking);
-  return run_all(capacity, indices, nodes, meter);
+Answer Restarts::run_plainly(Bytes capacity, int ranking, std::int64_t nodes, Meter* meter) const {
+  return run_all(capacity, {2 * ranking}, nodes, meter);
 }
 
 Answer Restarts::run_all(Bytes capacity, const std::vector<int>& indices, std::int64_t nodes,

@@ -33,8 +33,8 @@ class Restarts {
   // many rankings), each time with at most `nodes` steps. Spends the meter.
   Answer run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
 
-  // Each without propagation only.
-  Answer run_plainly(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
+  // One ranking, without propagation.
+  Answer run_plainly(Bytes capacity, int ranking, std::int64_t nodes, Meter* meter) const;
 
  private:
   struct Run {
