@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "lowtide/layout/bank_items.h"
 #include "lowtide/layout/banks.h"
 #include "lowtide/layout/deletion_filter.h"
 
@@ -14,25 +15,15 @@ namespace {
 constexpr std::int64_t kStepsPerQuestion = 50'000;
 constexpr std::size_t kMaxSets = 256;
 
-using BodyId = BufferId;
 using Allowed = IdVector<BodyId, BankSet>;
-
-Bytes end_at_least(const Shape& shape) {
-  return shape.fixed_offset.value_or(shape.residue) + shape.size;
-}
 
 // Also large enough for it, unless none is.
 Allowed allowed_of(const BankProblem& problem, const Bodies& bodies) {
-  Allowed allowed(bodies.problem.shapes.size(), problem.all_banks());
-  for (BufferId b : problem.allowed.ids()) allowed[bodies.body[b]] &= problem.allowed[b];
-  for (BodyId body : allowed.ids()) {
-    const Shape& shape = bodies.problem.shapes[body];
-    if (!shape.takes_room()) continue;
-    BankSet large_enough = 0;
-    for (std::size_t k = 0; k < problem.banks.size(); ++k)
-      if (end_at_least(shape) <= problem.banks[k].size) large_enough |= BankSet{1} << k;
-    if ((allowed[body] & large_enough) != 0) allowed[body] &= large_enough;
-  }
+  Allowed allowed = allowed_banks(problem, bodies);
+  for (BodyId body : allowed.ids())
+    if (const BankSet banks = large_enough(problem, bodies.problem.shapes[body]);
+        (allowed[body] & banks) != 0)
+      allowed[body] &= banks;
   return allowed;
 }
 
@@ -101,7 +92,7 @@ class ShortageFinder {
   std::optional<Shortage> alone(BodyId body) const {
     const Shape& shape = shapes_[body];
     if (!shape.takes_room()) return std::nullopt;
-    const Bytes end = end_at_least(shape);
+    const Bytes end = least_end(shape);
     Bytes largest = 0;
     for (std::size_t k = 0; k < problem_.banks.size(); ++k)
       if (((allowed_[body] >> k) & 1) != 0) largest = std::max(largest, problem_.banks[k].size);

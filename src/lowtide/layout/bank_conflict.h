@@ -1,8 +1,7 @@
 // Why several memories together are too small, in as few buffers as found.
 //
 //   one step   buffers that may live in nothing but some of the banks hold more in a step than
-//   these
-//              banks have bytes (Hall's condition). Sets of banks are unions of what buffers are
+//              these have bytes (Hall's condition). Sets of banks are unions of what buffers are
 //              allowed; the fewest buffers are the largest ones. One buffer that is larger than
 //              every bank it may be in is the least case of it
 //   a search   otherwise what layout/deletion_filter leaves of the buffers, by time, asking

@@ -12,22 +12,38 @@ std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
+Bytes least_end(const Shape& shape) {
+  return shape.fixed_offset.value_or(shape.residue) + shape.size;
+}
+
+IdVector<BodyId, BankSet> allowed_banks(const BankProblem& problem, const Bodies& bodies) {
+  IdVector<BodyId, BankSet> allowed(bodies.problem.shapes.size(), problem.all_banks());
+  for (BufferId b : problem.allowed.ids()) allowed[bodies.body[b]] &= problem.allowed[b];
+  return allowed;
+}
+
+BankSet large_enough(const BankProblem& problem, const Shape& shape) {
+  if (!shape.takes_room()) return problem.all_banks();
+  BankSet banks = 0;
+  for (std::size_t k = 0; k < problem.banks.size(); ++k)
+    if (least_end(shape) <= problem.banks[k].size) banks |= BankSet{1} << k;
+  return banks;
+}
+
 BankItems::BankItems(const BankProblem& problem) : bodies(make_bodies(problem.request)) {
   const auto& shapes = bodies.problem.shapes;
   const ShapePieces pieces = make_pieces(bodies.problem);
   num_sections = pieces.num_sections;
   reach.assign(at(num_sections), 0);
   members.resize(at(num_sections));
-  allowed.assign(shapes.size(), problem.all_banks());
+  allowed = allowed_banks(problem, bodies);
   cost.assign(shapes.size(), std::vector<Bytes>(problem.banks.size(), 0));
   held.resize(shapes.size());
-  for (BufferId b : problem.allowed.ids()) {
-    allowed[bodies.body[b]] &= problem.allowed[b];
+  for (BufferId b : problem.allowed.ids())
     for (std::size_t k = 0; k < problem.banks.size(); ++k)
       cost[bodies.body[b]][k] += problem.cost(b, k);
-  }
   for (BodyId body : shapes.ids()) {
-    exclude_small_banks(problem, body);
+    allowed[body] &= large_enough(problem, shapes[body]);
     add_sections(pieces.of[body], body);
   }
 }
@@ -39,14 +55,6 @@ int BankItems::cheapest(BodyId body, BankSet banks) const {
     if (best < 0 || cost[body][at(k)] < cost[body][at(best)]) best = k;
   }
   return best;
-}
-
-void BankItems::exclude_small_banks(const BankProblem& problem, BodyId body) {
-  const Shape& shape = bodies.problem.shapes[body];
-  if (!shape.takes_room()) return;
-  const Bytes end = shape.fixed_offset.value_or(shape.residue) + shape.size;
-  for (std::size_t k = 0; k < problem.banks.size(); ++k)
-    if (end > problem.banks[k].size) allowed[body] &= ~(BankSet{1} << k);
 }
 
 void BankItems::add_sections(const std::vector<Piece>& pieces, BodyId body) {

@@ -11,6 +11,13 @@ namespace lowtide {
 
 using BodyId = BufferId;
 
+// The least end that a shape can have.
+Bytes least_end(const Shape& shape);
+// By body: the banks that all its buffers may live in. Large enough for it or not.
+IdVector<BodyId, BankSet> allowed_banks(const BankProblem& problem, const Bodies& bodies);
+// The banks that are large enough for a shape.
+BankSet large_enough(const BankProblem& problem, const Shape& shape);
+
 struct BankItems {
   explicit BankItems(const BankProblem& problem);
 
@@ -31,7 +38,6 @@ struct BankItems {
   std::vector<int> reach;                     // the last section of any body in a section
 
  private:
-  void exclude_small_banks(const BankProblem& problem, BodyId body);
   void add_sections(const std::vector<struct Piece>& pieces, BodyId body);
 };
 
