@@ -5,25 +5,19 @@
 
 #include "lowtide/base/check.h"
 #include "lowtide/model/lifetimes.h"
+#include "lowtide/model/lower.h"
 
 namespace lowtide {
 namespace {
 
 double to_double(Bytes bytes) { return static_cast<double>(bytes); }
 
-// The problem whose peak is the load of the layout.
-OrderProblem rounded(OrderProblem problem, Bytes alignment) {
-  LOWTIDE_CHECK(problem.reuses.num_items() == 0, "the joint program has no reuses in place");
-  for (Bytes& bytes : problem.bytes) bytes = align_up(bytes, alignment);
-  for (Bytes& bytes : problem.workspace_bytes) bytes = 0;
-  return problem;
-}
-
 class Builder {
  public:
   Builder(const OrderProblem& problem, Bytes alignment, Bytes arena_limit,
           const ProgramNames& names)
-      : problem_(rounded(problem, alignment)), names_(names) {
+      : problem_(load_problem(problem, alignment)), names_(names) {
+    LOWTIDE_CHECK(problem.reuses.num_items() == 0, "the joint program has no reuses in place");
     ilp_.order = build_step_program(problem_, Timesteps::kSerial, names);
     limit_ = arena_limit / ilp_.unit();
     ilp_.order.model.variables[static_cast<std::size_t>(ilp_.arena())].upper = to_double(limit_);
@@ -171,7 +165,7 @@ class PointMaker {
         life_(placed_lifetimes(problem, plan.schedule)) {}
 
   std::vector<double> make(Bytes alignment) {
-    point_ = encode(ilp_.order, rounded(problem_, alignment), plan_.schedule);
+    point_ = encode(ilp_.order, load_problem(problem_, alignment), plan_.schedule);
     value(ilp_.arena()) = to_double(plan_.arena / ilp_.unit());
     set_offsets(plan_.offsets);
     if (!keeps_bounds()) set_offsets(turned_over(alignment));

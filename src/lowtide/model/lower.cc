@@ -67,6 +67,12 @@ LoweredOrder lower_order(const Graph& graph, bool use_reuse) {
   return lowered;
 }
 
+OrderProblem load_problem(OrderProblem problem, Bytes alignment) {
+  for (Bytes& bytes : problem.bytes) bytes = align_up(bytes, alignment);
+  for (Bytes& bytes : problem.workspace_bytes) bytes = 0;
+  return problem;
+}
+
 LoweredLayout lower_layout(const OrderProblem& problem, const Schedule& schedule, Bytes alignment) {
   const auto life = lifetimes(problem, schedule);
   IdVector<TensorId, TensorId> shares_with(problem.num_tensors());

@@ -25,6 +25,10 @@ struct LoweredLayout {
   IdVector<TensorId, BufferId> buffer;  // order-problem tensor -> its buffer
 };
 
+// The order problem whose peak in a schedule is the load of the layout lowered from it: sizes
+// rounded up, no workspaces.
+OrderProblem load_problem(OrderProblem problem, Bytes alignment);
+
 LoweredLayout lower_layout(const OrderProblem& problem, const Schedule& schedule, Bytes alignment);
 
 // Offsets per tensor of the graph, from offsets per buffer.

@@ -11,13 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxIlpNodes = 20;  // it proves graphs up to some 16 to 20 (docs/results.md)
 
-// The problem whose peak is the load of the layout.
-OrderProblem load_problem(OrderProblem problem, Bytes alignment) {
-  for (Bytes& bytes : problem.bytes) bytes = align_up(bytes, alignment);
-  for (Bytes& bytes : problem.workspace_bytes) bytes = 0;
-  return problem;
-}
-
 bool has_workspaces(const OrderProblem& problem) {
   return std::any_of(problem.workspace_bytes.begin(), problem.workspace_bytes.end(),
                      [](Bytes bytes) { return bytes != 0; });
