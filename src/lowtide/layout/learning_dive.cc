@@ -6,6 +6,7 @@
 #include <random>
 #include <tuple>
 
+#include "lowtide/base/unit_interval.h"
 #include "lowtide/layout/heuristics.h"
 #include "lowtide/layout/orders.h"
 #include "lowtide/layout/range_maximum.h"
@@ -60,7 +61,7 @@ class LearningDives {
     return order;
   }
 
-  double unit() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
+  double unit() { return unit_interval(random_()); }
 
   void learn(const Layout& layout) {
     constexpr double kPace = 0.5;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lowtide/base/unit_interval.h"
 #include "lowtide/layout/shape_fit.h"
 
 namespace lowtide {
@@ -76,11 +77,8 @@ OrderSearch::Order OrderSearch::noisy_order(bool by_area) {
   constexpr double kNoise = 0.2;
   std::vector<std::pair<double, BufferId>> keyed;
   for (BufferId b : problem_.shapes.ids()) {
-    double key = 0;
-    for (const ShapePart& part : problem_.shapes[b].parts)
-      key += static_cast<double>(part.lifetime.length()) *
-             (by_area ? static_cast<double>(part.upper - part.lower) : 1.0);
-    const double unit = static_cast<double>(random_() >> 11) * 0x1p-53;
+    const double key = by_area ? area_of(problem_.shapes[b]) : steps_of(problem_.shapes[b]);
+    const double unit = unit_interval(random_());
     keyed.emplace_back(-key * (1 + kNoise * unit), b);
   }
   std::sort(keyed.begin(), keyed.end());

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "lowtide/base/unit_interval.h"
+
 namespace lowtide {
 namespace {
 
@@ -70,7 +72,7 @@ double value(const Instance& instance, const std::vector<Bytes>& load, Key key, 
 
 // A factor in [1 - strength, 1 + strength).
 double noise(std::uint64_t seed, double strength) {
-  const double unit = static_cast<double>(mixed(seed) >> 11) * 0x1p-53;
+  const double unit = unit_interval(mixed(seed));
   return 1 + strength * (2 * unit - 1);
 }
 

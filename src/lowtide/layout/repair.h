@@ -3,9 +3,8 @@
 // Where dives and searches end just above what is wanted, usually one or two buffers stick out of a
 // thousand. A search by backtracking meets the mistake last; here it is looked for around them:
 //
-//   ruin      a buffer, every other time one that ends above the capacity, and 1 to 16 of those
-//   that
-//             live beside it are taken out
+//   ruin      a buffer, every other time one that ends above the capacity, is taken out with 1 to
+//             16 of those that live beside it
 //   recreate  they go back one by one, in an order of their own, each to the lowest, the tightest
 //             or the highest gap that holds it
 //   accept    if they exceed the capacity by no more bytes than before; else nothing has changed
@@ -25,6 +24,7 @@
 #include <vector>
 
 #include "lowtide/base/limits.h"
+#include "lowtide/base/unit_interval.h"
 #include "lowtide/layout/instance.h"
 
 namespace lowtide {
@@ -69,7 +69,7 @@ class Repair {
   void place(int buffer, Bytes offset);
   Bytes excess(Bytes begin, Bytes end) const;
 
-  double unit() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
+  double unit() { return unit_interval(random_()); }
   std::size_t below(std::size_t count) { return random_() % count; }
   template <class Kind>
   Kind any(Kind last) {

@@ -4,6 +4,7 @@
 #include <queue>
 #include <tuple>
 
+#include "lowtide/base/unit_interval.h"
 #include "lowtide/layout/shape_fit.h"
 
 namespace lowtide {
@@ -78,14 +79,8 @@ ShapeDives::ShapeDives(const ShapeProblem& problem, std::uint64_t seed)
     : problem_(problem), pieces_(make_pieces(problem)), random_(seed) {
   fullness_.assign(static_cast<std::size_t>(pieces_.num_sections), 0);
   for (BufferId b : problem.shapes.ids()) {
-    double steps = 0, area = 0;
-    for (const ShapePart& part : problem.shapes[b].parts) {
-      steps += static_cast<double>(part.lifetime.length());
-      area += static_cast<double>(part.lifetime.length()) *
-              static_cast<double>(part.upper - part.lower);
-    }
-    steps_.push_back(steps);
-    area_.push_back(area);
+    steps_.push_back(steps_of(problem.shapes[b]));
+    area_.push_back(area_of(problem.shapes[b]));
     has_fixed_ = has_fixed_ || problem.shapes[b].fixed_offset.has_value();
     for (const Piece& piece : pieces_.of[b])
       for (int s = piece.range.first; s <= piece.range.last; ++s)
@@ -114,7 +109,7 @@ std::vector<BufferId> ShapeDives::ranked(int round) {
     double weight = learned ? plain[round % 2] : area_[b];
     double first = learned ? fullest(b) : plain[round];
     if (noise > 0) {
-      const double unit = static_cast<double>(random_() >> 11) * 0x1p-53;
+      const double unit = unit_interval(random_());
       weight *= 1 + noise * (2 * unit - 1);
       first *= 1 + noise / 4 * (2 * unit - 1);
     }

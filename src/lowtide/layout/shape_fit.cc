@@ -80,20 +80,6 @@ class Fitter {
   std::vector<Forbidden> forbidden_;
 };
 
-double steps_of(const Shape& shape) {
-  double steps = 0;
-  for (const ShapePart& part : shape.parts) steps += static_cast<double>(part.lifetime.length());
-  return steps;
-}
-
-double area_of(const Shape& shape) {
-  double area = 0;
-  for (const ShapePart& part : shape.parts)
-    area +=
-        static_cast<double>(part.lifetime.length()) * static_cast<double>(part.upper - part.lower);
-  return area;
-}
-
 double start_of(const Shape& shape) {
   Step start = shape.takes_room() ? shape.parts.front().lifetime.lower : 0;
   for (const ShapePart& part : shape.parts) start = std::min(start, part.lifetime.lower);

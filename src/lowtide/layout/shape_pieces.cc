@@ -5,6 +5,20 @@
 
 namespace lowtide {
 
+double steps_of(const Shape& shape) {
+  double steps = 0;
+  for (const ShapePart& part : shape.parts) steps += static_cast<double>(part.lifetime.length());
+  return steps;
+}
+
+double area_of(const Shape& shape) {
+  double area = 0;
+  for (const ShapePart& part : shape.parts)
+    area +=
+        static_cast<double>(part.lifetime.length()) * static_cast<double>(part.upper - part.lower);
+  return area;
+}
+
 ShapePieces make_pieces(const ShapeProblem& problem) {
   const Sections sections = make_sections(separate_parts(problem));
   ShapePieces pieces{.num_sections = sections.count, .of = {}};

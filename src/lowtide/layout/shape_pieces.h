@@ -20,6 +20,10 @@ struct ShapePieces {
   IdVector<BufferId, std::vector<Piece>> of;
 };
 
+// How large a shape is: the steps in which it holds something, and bytes x steps.
+double steps_of(const Shape& shape);
+double area_of(const Shape& shape);
+
 // O(n log n) in the parts.
 ShapePieces make_pieces(const ShapeProblem& problem);
 

@@ -57,11 +57,12 @@ Solution<Layout> ilp(const LayoutProblem& problem, const Limits& limits) {
 
 Layout improved_by_tiers(const LayoutProblem& problem, Layout layout, const Limits& limits) {
   constexpr std::size_t kFew = 300'000;
+  if (has_fixed_offsets(problem)) return layout;
   auto tierings = kTierings;
   if (problem.buffers.size() > kFew) std::reverse(tierings.begin(), tierings.end());
   Meter meter(limits);
   for (const Tiering& tiering : tierings) {
-    if (has_fixed_offsets(problem) || meter.stopped() || is_good_enough(problem, layout)) break;
+    if (meter.stopped() || is_good_enough(problem, layout)) break;
     Layout other;
     if (tiered_layout(problem, tiering, &meter, &other) && other.height < layout.height)
       layout = std::move(other);

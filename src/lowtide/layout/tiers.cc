@@ -37,10 +37,10 @@ class Walk {
     for (const BufferId b : in_time(to_place)) {
       const Interval life = along(b);
       advance_to(life.lower);
-      const Bytes offset = find(problem_.buffers[b], come_before(life.upper));
-      layout_->offsets[b] = offset;
+      const std::ptrdiff_t last = come_before(life.upper);
+      layout_->offsets[b] = find(problem_.buffers[b], last);
       enter(b);
-      if (meter_->spend(1 + (come_before(life.upper) - next_) / 64)) return false;
+      if (meter_->spend(1 + (last - next_) / 64)) return false;
     }
     return true;
   }
