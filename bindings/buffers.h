@@ -16,8 +16,8 @@ namespace lowtide::python {
 
 struct Buffers {
   LayoutRequest request;
-  std::vector<std::vector<std::string>>
-      banks;  // names by buffer; empty: any, for all without a column
+  // Names by buffer, nothing for any of them; nothing at all without such a column.
+  std::vector<std::vector<std::string>> banks;
 };
 
 // `alignment`: of the buffers that have none of their own. Throws InputError naming the buffer.

@@ -42,6 +42,16 @@ std::optional<std::vector<std::size_t>> conflict_buffers(const Bound& layout) {
   return indices;
 }
 
+template <class Bound>
+std::optional<Step> conflict_step(const Bound& layout) {
+  return layout.conflict ? layout.conflict->step : std::optional<Step>();
+}
+
+template <class Bound>
+bool conflict_is_irreducible(const Bound& layout) {
+  return layout.conflict && layout.conflict->irreducible;
+}
+
 using OffsetArray = nb::ndarray<nb::numpy, const Bytes, nb::ndim<1>>;
 
 std::optional<OffsetArray> offset_array(const BoundLayout& layout) {
@@ -192,19 +202,12 @@ void bind_banks(nb::module_& module) {
       .def_prop_ro("conflict", &conflict_buffers<BoundBankLayout>,
                    "indices of buffers that can't be placed together; None unless 'infeasible'")
       .def_prop_ro(
-          "conflict_step",
-          [](const BoundBankLayout& layout) {
-            return layout.conflict ? layout.conflict->step : std::optional<Step>();
-          },
+          "conflict_step", &conflict_step<BoundBankLayout>,
           "the step in which they need more than conflict_banks have; None if it takes a search")
       .def_ro("conflict_banks", &BoundBankLayout::conflict_banks,
               "the banks that are too small together in that step")
-      .def_prop_ro(
-          "conflict_is_irreducible",
-          [](const BoundBankLayout& layout) {
-            return layout.conflict && layout.conflict->irreducible;
-          },
-          "whether any fewer of them fit");
+      .def_prop_ro("conflict_is_irreducible", &conflict_is_irreducible<BoundBankLayout>,
+                   "whether any fewer of them fit");
   module.def(
       "layout_banks", &run_bank_layout, "buffers"_a.none(), "banks"_a, nb::kw_only(),
       "alignment"_a = 1, "solver"_a = "auto", "time_limit"_a = 60.0, "step_limit"_a = nb::none(),
@@ -237,15 +240,10 @@ void bind_layout(nb::module_& module) {
                    "indices of buffers that can't be placed together within the capacity; None "
                    "unless 'infeasible'")
       .def_prop_ro(
-          "conflict_step",
-          [](const BoundLayout& layout) {
-            return layout.conflict ? layout.conflict->step : std::optional<Step>();
-          },
+          "conflict_step", &conflict_step<BoundLayout>,
           "the step in which their sizes alone are too much; None if it takes a search to see")
-      .def_prop_ro(
-          "conflict_is_irreducible",
-          [](const BoundLayout& layout) { return layout.conflict && layout.conflict->irreducible; },
-          "whether any fewer of them fit");
+      .def_prop_ro("conflict_is_irreducible", &conflict_is_irreducible<BoundLayout>,
+                   "whether any fewer of them fit");
   bind_banks(module);
   module.def(
       "layout", &run_layout, "buffers"_a.none(), nb::kw_only(), "capacity"_a = nb::none(),
@@ -262,9 +260,7 @@ void bind_layout(nb::module_& module) {
       "columns by name (a dict, a data frame, a structured array): lower, upper, size and, where "
       "wanted, alignment, offset (fixed), hint, gaps (lists of (lower, upper[, window_lower, "
       "window_upper])), alias and adjacent (equal names tie buffers to each other), may_reuse (the "
-      "index of a buffer, "
-      "or several, whose bytes it may take if that helps). None in a "
-      "column "
+      "index of a buffer, or several, whose bytes it may take if that helps). None in a column "
       "means: not for this buffer.\n\n"
       "With a capacity: a layout of at most that height, or the proof that there is none.");
 }
