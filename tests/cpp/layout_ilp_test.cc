@@ -63,27 +63,34 @@ TEST(LayoutIlp, SaysWhatThePaperSays) {
   EXPECT_EQ(ilp.model.variables[static_cast<std::size_t>(ilp.offset[1])].upper, 6 - 3);
 }
 
-TEST(LayoutIlp, HoldsTheOptimumAndRefusesOverlaps) {
+// Tells visit(instance, offsets, seed) of the parts of random problems, each at its optimum.
+template <class Visit>
+void for_each_part_at_its_best(const Visit& visit) {
   for (std::uint64_t seed = 0; seed < testing::cases(300, 20'000); ++seed) {
     const LayoutProblem problem = random_problem(seed, 7, seed % 2 == 1);
     const Instances instances = make_instances(problem);
     const auto best = find_layout_solver("exact")->solve(problem, Limits());
-    for (const Instance& instance : instances.parts) {
-      const auto offsets = in_units(instances, instance, best.best());
-      const AddressProgram ilp = build_address_program(
-          instance, {.capacity = height_of(instance, offsets)}, {.break_symmetry = false});
-      const auto point = encode(ilp, instance, offsets);
-      EXPECT_EQ(broken_by(ilp.model, point), "") << seed;
-      const auto decoded = decode(ilp, instance, point);
-      EXPECT_LE(height_of(instance, decoded), height_of(instance, offsets)) << seed;
-      if (ilp.pairs.empty()) continue;
-      auto overlapping = offsets;  // the first two that meet, both at the bottom
-      const AddressProgram::Pair& pair = ilp.pairs[0];
-      overlapping[static_cast<std::size_t>(pair.below)] =
-          overlapping[static_cast<std::size_t>(pair.above)] = 0;
-      EXPECT_NE(broken_by(ilp.model, encode(ilp, instance, overlapping)), "") << seed;
-    }
+    for (const Instance& instance : instances.parts)
+      visit(instance, in_units(instances, instance, best.best()), seed);
   }
+}
+
+TEST(LayoutIlp, HoldsTheOptimumAndRefusesOverlaps) {
+  for_each_part_at_its_best(
+      [](const Instance& instance, const std::vector<Bytes>& offsets, std::uint64_t seed) {
+        const AddressProgram ilp = build_address_program(
+            instance, {.capacity = height_of(instance, offsets)}, {.break_symmetry = false});
+        const auto point = encode(ilp, instance, offsets);
+        EXPECT_EQ(broken_by(ilp.model, point), "") << seed;
+        const auto decoded = decode(ilp, instance, point);
+        EXPECT_LE(height_of(instance, decoded), height_of(instance, offsets)) << seed;
+        if (ilp.pairs.empty()) return;
+        auto overlapping = offsets;  // the first two that meet, both at the bottom
+        const AddressProgram::Pair& pair = ilp.pairs[0];
+        overlapping[static_cast<std::size_t>(pair.below)] =
+            overlapping[static_cast<std::size_t>(pair.above)] = 0;
+        EXPECT_NE(broken_by(ilp.model, encode(ilp, instance, overlapping)), "") << seed;
+      });
 }
 
 // The least height over all values of the binaries that the model allows, by the decoder's offsets.
@@ -225,34 +232,29 @@ TEST(LayoutIlp, ASubsetOfAnInstanceMeetsWhereTheWholeDoes) {
 
 // A known order is kept, and is no more than that: the optimum's own order leaves the optimum.
 TEST(LayoutIlp, KeepsAKnownOrder) {
-  for (std::uint64_t seed = 0; seed < testing::cases(300, 20'000); ++seed) {
-    const LayoutProblem problem = random_problem(seed, 7, seed % 2 == 1);
-    const Instances instances = make_instances(problem);
-    const auto best = find_layout_solver("exact")->solve(problem, Limits());
-    for (const Instance& instance : instances.parts) {
-      const auto offsets = in_units(instances, instance, best.best());
-      const Bytes height = height_of(instance, offsets);
-      AddressOptions options;
-      for (const AddressProgram::Pair& pair :
-           build_address_program(instance, {.capacity = height}).pairs) {
-        const bool as_named = offsets[static_cast<std::size_t>(pair.below)] <
-                              offsets[static_cast<std::size_t>(pair.above)];
-        options.known_below.emplace_back(as_named ? pair.below : pair.above,
-                                         as_named ? pair.above : pair.below);
-      }
-      const auto program =
-          build_address_program(instance, {.target = height, .capacity = height}, options);
-      auto point = encode(program, instance, offsets);
-      point[static_cast<std::size_t>(program.height)] = static_cast<double>(height);
-      EXPECT_EQ(broken_by(program.model, point), "") << seed;
-      for (const AddressProgram::Pair& pair : program.pairs) {
-        auto turned = point;
-        double& binary = turned[static_cast<std::size_t>(pair.column)];
-        binary = 1 - binary;
-        EXPECT_NE(broken_by(program.model, turned), "") << seed;
-      }
-    }
-  }
+  for_each_part_at_its_best(
+      [](const Instance& instance, const std::vector<Bytes>& offsets, std::uint64_t seed) {
+        const Bytes height = height_of(instance, offsets);
+        AddressOptions options;
+        for (const AddressProgram::Pair& pair :
+             build_address_program(instance, {.capacity = height}).pairs) {
+          const bool as_named = offsets[static_cast<std::size_t>(pair.below)] <
+                                offsets[static_cast<std::size_t>(pair.above)];
+          options.known_below.emplace_back(as_named ? pair.below : pair.above,
+                                           as_named ? pair.above : pair.below);
+        }
+        const auto program =
+            build_address_program(instance, {.target = height, .capacity = height}, options);
+        auto point = encode(program, instance, offsets);
+        point[static_cast<std::size_t>(program.height)] = static_cast<double>(height);
+        EXPECT_EQ(broken_by(program.model, point), "") << seed;
+        for (const AddressProgram::Pair& pair : program.pairs) {
+          auto turned = point;
+          double& binary = turned[static_cast<std::size_t>(pair.column)];
+          binary = 1 - binary;
+          EXPECT_NE(broken_by(program.model, turned), "") << seed;
+        }
+      });
 }
 
 TEST(Pyramid, StacksWhatIsNested) {

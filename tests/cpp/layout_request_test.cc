@@ -196,8 +196,31 @@ TEST(PairSearch, DecidesEveryHeight) {
 }
 
 // The sweep and the painted bytes agree on layouts right and wrong.
+// Offsets that may be right or wrong, judged by the checker and by painting bytes.
+class Judged {
+ public:
+  void judge(const LayoutRequest& request, Layout layout, std::uint64_t seed) {
+    layout.height = 0;
+    for (BufferId b : layout.offsets.ids())
+      if (!parts_of(request)[b].empty())
+        layout.height =
+            std::max(layout.height, layout.offsets[b] + request.problem.buffers[b].size);
+    const bool is_right = testing::is_right(request, layout.offsets);
+    ++(is_right ? right_ : wrong_);
+    ASSERT_EQ(request_error(request, layout).empty(), is_right)
+        << seed << ' ' << request_error(request, layout);
+  }
+  void expect_many_of_both() const {
+    EXPECT_GT(right_, 200);
+    EXPECT_GT(wrong_, 200);
+  }
+
+ private:
+  int right_ = 0, wrong_ = 0;
+};
+
 TEST(RequestCheck, AgreesWithPaintedBytes) {
-  int right = 0, wrong = 0;
+  Judged judged;
   for (std::uint64_t seed = 0; seed < testing::cases(5000, 100'000); ++seed) {
     const LayoutRequest request = random_request(seed);
     if (find_fault(request)) continue;
@@ -207,22 +230,13 @@ TEST(RequestCheck, AgreesWithPaintedBytes) {
     Layout layout = solution.best();
     for (BufferId b : layout.offsets.ids())
       if (random.one_in(4)) layout.offsets[b] = random.below(8);
-    layout.height = 0;
-    for (BufferId b : layout.offsets.ids())
-      if (!parts_of(request)[b].empty())
-        layout.height =
-            std::max(layout.height, layout.offsets[b] + request.problem.buffers[b].size);
-    const bool is_right = testing::is_right(request, layout.offsets);
-    ++(is_right ? right : wrong);
-    ASSERT_EQ(request_error(request, layout).empty(), is_right)
-        << seed << ' ' << request_error(request, layout);
+    ASSERT_NO_FATAL_FAILURE(judged.judge(request, layout, seed));
   }
-  EXPECT_GT(right, 200);
-  EXPECT_GT(wrong, 200);
+  judged.expect_many_of_both();
 }
 
 TEST(RequestCheck, AgreesWithPaintedBytesOnPermissions) {
-  int right = 0, wrong = 0;
+  Judged judged;
   for (std::uint64_t seed = 0; seed < testing::cases(5000, 100'000); ++seed) {
     const LayoutRequest request = random_sharing(seed);
     if (find_fault(request)) continue;
@@ -230,17 +244,9 @@ TEST(RequestCheck, AgreesWithPaintedBytesOnPermissions) {
     Layout layout;
     for (const Buffer& buffer : request.problem.buffers)
       layout.offsets.push_back(buffer.fixed_offset.value_or(random.below(4)));
-    for (BufferId b : layout.offsets.ids())
-      if (!parts_of(request)[b].empty())
-        layout.height =
-            std::max(layout.height, layout.offsets[b] + request.problem.buffers[b].size);
-    const bool is_right = testing::is_right(request, layout.offsets);
-    ++(is_right ? right : wrong);
-    ASSERT_EQ(request_error(request, layout).empty(), is_right)
-        << seed << ' ' << request_error(request, layout);
+    ASSERT_NO_FATAL_FAILURE(judged.judge(request, layout, seed));
   }
-  EXPECT_GT(right, 200);
-  EXPECT_GT(wrong, 200);
+  judged.expect_many_of_both();
 }
 
 // One corruption per kind of error.

@@ -35,32 +35,49 @@ CASES = {
 STEPS = 20
 
 
+class Twins:
+    """A bare model with its optimizer, and the same one under DistributedDataParallel."""
+
+    def __init__(self, make, loss_fn, make_batch):
+        torch.manual_seed(0)
+        self.loss_fn, self.model = loss_fn, make()
+        self.reference = DistributedDataParallel(copy.deepcopy(self.model))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
+        self._reference_optimizer = torch.optim.AdamW(self.reference.parameters(), lr=1e-2)
+        torch.manual_seed(100 + dist.get_rank())  # ranks have batches of their own
+        self.batches = [make_batch() for _ in range(4)]
+
+    def compile(self, **options):
+        options = {"process_group": True, "time_limit": 0.3, **options}
+        return lt.compile_step(self.model, self.loss_fn, self.optimizer, self.batches[0], **options)
+
+    def reference_step(self, batch):
+        loss = self.loss_fn(self.reference(batch[0]), batch[1])
+        loss.backward()
+        self._reference_optimizer.step()
+        self._reference_optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
+
+    def compare(self, case):
+        theirs = self.reference.module.state_dict()
+        pairs = zip(self.model.state_dict().items(), theirs.values(), strict=True)
+        for (name, mine), their in pairs:
+            assert torch.equal(mine, their), f"{case}: {name}"
+
+
 def train(case: str) -> None:
-    make, loss_fn, make_batch = CASES[case]
-    torch.manual_seed(0)
-    planned = make()
-    reference = DistributedDataParallel(copy.deepcopy(planned))
-    optimizers = [torch.optim.AdamW(m.parameters(), lr=1e-2) for m in (reference, planned)]
-    torch.manual_seed(100 + dist.get_rank())  # ranks have batches of their own
-    batches = [make_batch() for _ in range(4)]
-    step = lt.compile_step(
-        planned, loss_fn, optimizers[1], batches[0], process_group=True, cache=False, time_limit=0.3
-    )
+    twins = Twins(*CASES[case])
+    planned, step = twins.model, twins.compile(cache=False)
     peak = 0
     for i in range(STEPS):
-        batch = batches[i % 4]
+        batch = twins.batches[i % 4]
         torch.manual_seed(i)
         with lt.record() as rec:
-            loss = loss_fn(reference(batch[0]), batch[1])
-            loss.backward()
-            optimizers[0].step()
-            optimizers[0].zero_grad(set_to_none=True)
+            loss = twins.reference_step(batch)
         peak = rec.transient_peak_bytes
         torch.manual_seed(i)
-        assert torch.equal(step(batch), loss.detach()), f"{case}: loss of step {i}"
-    pairs = zip(planned.state_dict().items(), reference.module.state_dict().values(), strict=True)
-    for (name, mine), theirs in pairs:
-        assert torch.equal(mine, theirs), f"{case}: {name}"
+        assert torch.equal(step(batch), loss), f"{case}: loss of step {i}"
+    twins.compare(case)
     report = step.report()
     assert any("all_reduce" in node.op for node in step.graph.nodes)
     if report.replayed_steps:
@@ -79,26 +96,15 @@ def cached() -> None:
     compiled.trace = lambda body: traces.append(1) or trace(body)
 
     def run(loss_fn=token_loss):
-        torch.manual_seed(0)
-        planned = TiedTransformer()
-        reference = DistributedDataParallel(copy.deepcopy(planned))
-        optimizers = [torch.optim.AdamW(m.parameters(), lr=1e-2) for m in (reference, planned)]
-        torch.manual_seed(100 + dist.get_rank())
-        batches = [token_batch() for _ in range(3)]
-        step = lt.compile_step(
-            planned, loss_fn, optimizers[1], batches[0], process_group=True, time_limit=0.3
-        )
+        twins = Twins(TiedTransformer, loss_fn, token_batch)
+        step = twins.compile()
         for i in range(8):
-            batch = batches[i % 3]
+            batch = twins.batches[i % 4]
             torch.manual_seed(i)
-            loss = loss_fn(reference(batch[0]), batch[1])
-            loss.backward()
-            optimizers[0].step()
-            optimizers[0].zero_grad(set_to_none=True)
+            loss = twins.reference_step(batch)
             torch.manual_seed(i)
-            assert torch.equal(step(batch), loss.detach()), f"loss of step {i}"
-        pairs = zip(planned.parameters(), reference.module.parameters(), strict=True)
-        assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
+            assert torch.equal(step(batch), loss), f"loss of step {i}"
+        twins.compare("cached")
         assert step.graph.num_nodes > 0
         return step.report().from_cache
 
