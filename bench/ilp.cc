@@ -2,17 +2,18 @@
 //
 // A row a graph, as Markdown: the exact search beside the integer programs of the order. Variables
 // and constraints are those of the contracted problem, whole; `ilp` divides it in time before it
-// builds. "paper" is MODeL's program (order/ilp_steps.h), "as is" how many variables it has before
-// contraction. SECONDS limits each solver; an interval is value and bound where these differ.
+// builds. "paper" is MODeL's program (order/program/ilp_steps.h), "as is" how many variables it has
+// before contraction. SECONDS limits each solver; an interval is value and bound where these
+// differ.
 #include <cstdio>
 #include <string>
 
 #include "lowtide/io/graph_json.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/contract.h"
-#include "lowtide/order/pair_program.h"
+#include "lowtide/order/program/pair_program.h"
+#include "lowtide/order/program/step_program.h"
+#include "lowtide/order/search/contract.h"
 #include "lowtide/order/solvers.h"
-#include "lowtide/order/step_program.h"
 #include "table.h"
 
 namespace lowtide::bench {

@@ -1,17 +1,17 @@
 // build/test/bench/layout_ilp SECONDS GRAPH...
 //
 // The paper's address program on graphs in program order at alignment 64: as a minimum, in its
-// plain form and with all rows of layout/address_program.h; as the question whether the load is
-// enough; and as layout/ilp.h asks it. All start from first fit by start, so that the program
-// itself has something to find. Heights as multiples of the load; seconds of CPU time.
+// plain form and with all rows of layout/program/address_program.h; as the question whether the
+// load is enough; and as layout/program/ilp.h asks it. All start from first fit by start, so that
+// the program itself has something to find. Heights as multiples of the load; seconds of CPU time.
 #include <cstdio>
 #include <ctime>
 #include <string>
 
 #include "lowtide/io/graph_json.h"
-#include "lowtide/layout/address_program.h"
-#include "lowtide/layout/heuristics.h"
-#include "lowtide/layout/ilp.h"
+#include "lowtide/layout/greedy/heuristics.h"
+#include "lowtide/layout/program/address_program.h"
+#include "lowtide/layout/program/ilp.h"
 #include "lowtide/mip/highs.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
@@ -67,7 +67,7 @@ class Table {
   void print_solver() const {
     const std::clock_t begin = std::clock();
     const auto solution = ilp_layout(problem_, start_, Limits::within_seconds(limit_));
-    print_row("layout/ilp", {}, solution.value(), begin);
+    print_row("ilp", {}, solution.value(), begin);
   }
 
   void print_row(const char* what, const mip::Model& model, Bytes value, std::clock_t begin) const {

@@ -9,7 +9,7 @@
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/list_schedule.h"
+#include "lowtide/order/greedy/list_schedule.h"
 
 namespace {
 

@@ -19,7 +19,7 @@
 #include "lowtide/io/graph_json.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/exact.h"
+#include "lowtide/order/search/exact.h"
 #include "lowtide/order/solvers.h"
 #include "table.h"
 

@@ -26,19 +26,35 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "cli": {"*"},
 }
 
+# Within order and layout: sub-folder -> the sub-folders it may include, beside itself. What lies in
+# the folder itself is either what all share (the named headers) or a door that may include all.
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "order": {"greedy": set(), "search": {"greedy"}, "program": {"greedy", "search"}},
+    "layout": {
+        "greedy": set(),
+        "search": {"greedy"},
+        "program": {"search"},
+        "shapes": {"search"},
+        "banks": {"search", "shapes"},
+    },
+}
+
 
 def violations() -> list[str]:
     found = []
     for path in sorted(ROOT.rglob("*.[hc]*")):
-        folder = path.relative_to(ROOT).parts[0]
+        where = path.relative_to(ROOT.parent.parent)
+        folder, *room = path.relative_to(ROOT).parts[:-1]
         allowed = MAY_INCLUDE[folder] | {folder, "base"}
+        doors = room and ROOMS.get(folder, {}).get(room[0], set()) | {room[0], None}
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            include = re.match(r'#include "lowtide/(\w+)/', line)
+            include = re.match(r'#include "lowtide/(\w+)/(?:(\w+)/)?', line)
             if include and include[1] not in allowed and "*" not in allowed:
-                where = path.relative_to(ROOT.parent.parent)
                 found.append(f"{where}:{number}: {folder} must not include {include[1]}")
+            if include and doors and include[1] == folder and include[2] not in doors:
+                found.append(f"{where}:{number}: {folder}/{room[0]} must not include {folder}/{include[2]}")
             if "highs_c_api.h" in line and path.name != "highs.cc":
-                found.append(f"{path}:{number}: only mip/highs.cc knows HiGHS")
+                found.append(f"{where}:{number}: only mip/highs.cc knows HiGHS")
     return found
 
 

@@ -6,8 +6,8 @@
 
 #include <random>
 
-#include "lowtide/layout/bank_bound.h"
-#include "lowtide/layout/bank_conflict.h"
+#include "lowtide/layout/banks/bank_bound.h"
+#include "lowtide/layout/banks/bank_conflict.h"
 #include "support/brute_force.h"
 #include "support/long_tests.h"
 

@@ -4,10 +4,10 @@
 
 #include <random>
 
-#include "lowtide/layout/address_program.h"
-#include "lowtide/layout/heuristics.h"
-#include "lowtide/layout/ilp.h"
-#include "lowtide/layout/pyramid.h"
+#include "lowtide/layout/greedy/heuristics.h"
+#include "lowtide/layout/greedy/pyramid.h"
+#include "lowtide/layout/program/address_program.h"
+#include "lowtide/layout/program/ilp.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/mip/highs.h"
 #include "lowtide/model/layout_check.h"

@@ -8,8 +8,8 @@
 #include <random>
 
 #include "lowtide/layout/explain.h"
-#include "lowtide/layout/pair_search.h"
 #include "lowtide/layout/shapes.h"
+#include "lowtide/layout/shapes/pair_search.h"
 #include "lowtide/model/bodies.h"
 #include "lowtide/model/request_check.h"
 #include "support/brute_force.h"

@@ -3,8 +3,8 @@
 
 #include <random>
 
-#include "lowtide/layout/canonical_search.h"
 #include "lowtide/layout/explain.h"
+#include "lowtide/layout/search/canonical_search.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/layout_check.h"
 #include "support/brute_force.h"

@@ -1,6 +1,6 @@
 // The search for perfect packings against brute force: instances whose every section is full, with
 // and without a layout that leaves no byte free.
-#include "lowtide/layout/perfect_search.h"
+#include "lowtide/layout/search/perfect_search.h"
 
 #include <gtest/gtest.h>
 

@@ -1,13 +1,13 @@
 // Repairs keep a layout valid whatever they try, never take it further above the capacity, and find
 // room where there is some.
-#include "lowtide/layout/repair.h"
+#include "lowtide/layout/search/repair.h"
 
 #include <gtest/gtest.h>
 
 #include <numeric>
 #include <random>
 
-#include "lowtide/layout/heuristics.h"
+#include "lowtide/layout/greedy/heuristics.h"
 #include "lowtide/model/layout_check.h"
 #include "support/long_tests.h"
 #include "support/planted.h"

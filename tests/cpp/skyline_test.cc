@@ -1,13 +1,13 @@
 // The skyline dive and what it stands on: queries against plain search, and work that grows with
 // the number of buffers whatever their nesting.
-#include "lowtide/layout/skyline.h"
+#include "lowtide/layout/greedy/skyline.h"
 
 #include <gtest/gtest.h>
 
 #include <numeric>
 #include <random>
 
-#include "lowtide/layout/nested.h"
+#include "lowtide/layout/greedy/nested.h"
 #include "lowtide/model/layout_check.h"
 #include "support/long_tests.h"
 

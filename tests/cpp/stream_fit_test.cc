@@ -1,5 +1,5 @@
 // The walk through time, and what it does when the time is up on the way.
-#include "lowtide/layout/stream_fit.h"
+#include "lowtide/layout/greedy/stream_fit.h"
 
 #include <gtest/gtest.h>
 

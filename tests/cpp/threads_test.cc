@@ -8,7 +8,7 @@
 #include "lowtide/base/parallel.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/propagate.h"
+#include "lowtide/order/search/propagate.h"
 #include "lowtide/order/solvers.h"
 #include "lowtide/planner/planner.h"
 #include "support/long_tests.h"

@@ -1,5 +1,5 @@
 // Layouts tier by tier, and the gaps that they and the walk through time take from.
-#include "lowtide/layout/tiers.h"
+#include "lowtide/layout/greedy/tiers.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <random>
 #include <vector>
 
-#include "lowtide/layout/gaps.h"
-#include "lowtide/layout/stream_fit.h"
+#include "lowtide/layout/greedy/gaps.h"
+#include "lowtide/layout/greedy/stream_fit.h"
 #include "lowtide/model/layout_check.h"
 #include "support/long_tests.h"
 

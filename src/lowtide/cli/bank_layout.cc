@@ -12,8 +12,8 @@
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/json_fields.h"
-#include "lowtide/layout/bank_conflict.h"
 #include "lowtide/layout/banks.h"
+#include "lowtide/layout/banks/bank_conflict.h"
 
 namespace lowtide::cli {
 namespace {

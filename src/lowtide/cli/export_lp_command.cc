@@ -9,12 +9,12 @@
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/joint/program.h"
-#include "lowtide/layout/address_program.h"
+#include "lowtide/layout/program/address_program.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/mip/lp_text.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/step_program.h"
+#include "lowtide/order/program/step_program.h"
 #include "lowtide/planner/options.h"
 
 namespace lowtide::cli {

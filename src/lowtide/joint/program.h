@@ -1,8 +1,8 @@
 // The paper's equation 9: when each node runs and where each tensor lies, in one integer program.
 //
-// The order's part is order/step_program.h as it stands, on sizes rounded up to the alignment and
-// without workspaces; its peak variable is the arena. Added are, with L_t(s) = t is made or kept at
-// s:
+// The order's part is order/program/step_program.h as it stands, on sizes rounded up to the
+// alignment and without workspaces; its peak variable is the arena. Added are, with L_t(s) = t is
+// made or kept at s:
 //
 //   top       A_t + size_t <= arena
 //   apart     A_i + size_i <= A_j + M (1 - B_ij)     B_ij: i is below j
@@ -22,8 +22,8 @@
 #include "lowtide/joint/together.h"
 #include "lowtide/mip/model.h"
 #include "lowtide/model/order_problem.h"
-#include "lowtide/order/program_names.h"
-#include "lowtide/order/step_program.h"
+#include "lowtide/order/program/program_names.h"
+#include "lowtide/order/program/step_program.h"
 
 namespace lowtide {
 

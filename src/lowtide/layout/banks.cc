@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <bit>
 
-#include "lowtide/layout/bank_bound.h"
-#include "lowtide/layout/bank_conflict.h"
-#include "lowtide/layout/bank_items.h"
+#include "lowtide/layout/banks/bank_bound.h"
+#include "lowtide/layout/banks/bank_conflict.h"
+#include "lowtide/layout/banks/bank_items.h"
 #include "lowtide/layout/explain.h"
 #include "lowtide/layout/shapes.h"
 #include "lowtide/model/bodies.h"

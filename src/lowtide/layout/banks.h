@@ -12,11 +12,11 @@
 // section of a bank is overloaded, or a conflict together, branch on a body in it: out of this
 // bank, or certainly in it.
 //
-// Bounds. Prices on the bytes of banks (layout/bank_bound), which see all sections together. And in
-// an overloaded section the bytes beyond the size must go elsewhere, each for at least the
+// Bounds. Prices on the bytes of banks (layout/banks/bank_bound), which see all sections together.
+// And in an overloaded section the bytes beyond the size must go elsewhere, each for at least the
 // difference to the next dearer bank; sections that no body crosses between do not count anything
 // twice, and the best set of those is found by dynamic programming. Bytes that must be in banks too
-// small for them (layout/bank_conflict) end the search before it begins.
+// small for them (layout/banks/bank_conflict) end the search before it begins.
 //
 // Answers. The plan at first, with what stands above a bank's size moved out; then what the prices
 // say, in all of the banks' sizes, 95 % and 90 % of them; then those of the search.

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "lowtide/layout/order_search.h"
-#include "lowtide/layout/pair_search.h"
-#include "lowtide/layout/shape_dive.h"
-#include "lowtide/layout/shape_fit.h"
-#include "lowtide/layout/sharing.h"
+#include "lowtide/layout/shapes/order_search.h"
+#include "lowtide/layout/shapes/pair_search.h"
+#include "lowtide/layout/shapes/shape_dive.h"
+#include "lowtide/layout/shapes/shape_fit.h"
+#include "lowtide/layout/shapes/sharing.h"
 #include "lowtide/model/bodies.h"
 #include "lowtide/model/layout_check.h"
 

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 
-#include "lowtide/layout/exact.h"
-#include "lowtide/layout/heuristics.h"
-#include "lowtide/layout/ilp.h"
-#include "lowtide/layout/learning_dive.h"
-#include "lowtide/layout/pyramid.h"
-#include "lowtide/layout/tiers.h"
+#include "lowtide/layout/greedy/heuristics.h"
+#include "lowtide/layout/greedy/learning_dive.h"
+#include "lowtide/layout/greedy/pyramid.h"
+#include "lowtide/layout/greedy/tiers.h"
+#include "lowtide/layout/program/ilp.h"
+#include "lowtide/layout/search/exact.h"
 #include "lowtide/model/layout_check.h"
 
 namespace lowtide {

@@ -7,11 +7,11 @@
 #include "lowtide/base/parallel.h"
 #include "lowtide/mip/highs.h"
 #include "lowtide/model/lifetimes.h"
-#include "lowtide/order/exact.h"
-#include "lowtide/order/ilp.h"
-#include "lowtide/order/ilp_steps.h"
-#include "lowtide/order/inductor.h"
-#include "lowtide/order/list_schedule.h"
+#include "lowtide/order/greedy/inductor.h"
+#include "lowtide/order/greedy/list_schedule.h"
+#include "lowtide/order/program/ilp.h"
+#include "lowtide/order/program/ilp_steps.h"
+#include "lowtide/order/search/exact.h"
 
 namespace lowtide {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
-#include "lowtide/order/list_schedule.h"
+#include "lowtide/order/greedy/list_schedule.h"
 
 namespace lowtide {
 namespace {

@@ -1,8 +1,8 @@
 // A graph made from another one by a rewriting pass, and the way back for schedules.
 //
 // Passes rewrite Graphs, not order problems: names stay, so what a pass did can be looked at, and
-// every solver gains. Merging nodes is no pass: order/contract does it on the order problem, where
-// a merged node needs no operator.
+// every solver gains. Merging nodes is no pass: order/search/contract does it on the order problem,
+// where a merged node needs no operator.
 #pragma once
 
 #include "lowtide/graph/graph.h"

@@ -1,0 +1,180 @@
+#include "lowtide/layout/search/exact.h"
+
+#include <algorithm>
+#include <array>
+
+#include "lowtide/layout/search/instance.h"
+#include "lowtide/layout/search/part_answers.h"
+#include "lowtide/layout/search/ranking.h"
+#include "lowtide/layout/search/repair.h"
+#include "lowtide/layout/search/restarts.h"
+
+namespace lowtide {
+namespace {
+
+constexpr std::size_t kMaxBuffers = 20'000;
+// How far between target and incumbent capacities are tried.
+constexpr std::array kFractions = {0.75, 0.5, 0.25, 0.125};
+constexpr std::int64_t kMaxMemberships = 30'000'000;
+
+// One part between its bound and its best height, in units.
+class Part {
+ public:
+  Part(PartAnswer* answer, std::uint64_t seed)
+      : answer_(*answer),
+        restarts_(*answer->instance),
+        walks_{Walk(*answer->instance, Repair::Style::kSummit, seed),
+               Walk(*answer->instance, Repair::Style::kMixed, seed)} {}
+
+  // One round of narrowing; nothing below `target` is wanted. `steps_count`: nor only the target.
+  void narrow(Bytes target, bool steps_count, int round, Meter* meter) {
+    const std::int64_t nodes = std::max<std::int64_t>(512, 4 * answer_.instance->num_buffers())
+                               << std::min(round, 40);
+    if (open(target) && restarts_.is_perfect(answer_.bound))
+      ask_for_perfection(round, nodes, meter);
+    const Bytes wanted = std::max(target, answer_.bound);
+    if (is_wide(target))
+      ask(wanted, round, nodes, meter);
+    else
+      mend_and_ask(wanted, round, nodes, meter);
+    for (double fraction : kFractions)
+      while (is_wide(target) && !meter->stopped() &&
+             ask(between(target, fraction), round, nodes, meter)) {
+      }
+    if (steps_count && is_wide(target)) walk_down(target, nodes, meter);
+    while (open(target) && !meter->stopped() && ask(answer_.height - 1, round, nodes, meter)) {
+    }
+  }
+  bool open(Bytes target) const { return answer_.open(target); }
+
+ private:
+  struct Walk {
+    Walk(const Instance& instance, Repair::Style style, std::uint64_t seed)
+        : repair(instance, style, seed) {}
+    Repair repair;
+    bool is_behind = true;  // the best layout came from elsewhere
+  };
+
+  // Worth trying heights in between: in a narrow gap they are as hard as the target itself.
+  bool is_wide(Bytes target) const {
+    const Bytes low = std::max(target, answer_.bound);
+    return answer_.height - low > low / 64;
+  }
+
+  // Of the heights that are still open.
+  Bytes between(Bytes target, double fraction) const {
+    const Bytes low = std::max(target, answer_.bound);
+    return low + static_cast<Bytes>(fraction * static_cast<double>(answer_.height - 1 - low));
+  }
+
+  // A packing without a free byte, if there is one, is found by a search of its own, with cheap
+  // nodes and other rankings each time; no other height is worth as much.
+  void ask_for_perfection(int round, std::int64_t nodes, Meter* meter) {
+    constexpr int kRankings = 14;
+    constexpr std::int64_t kWorth = 4;
+    take(restarts_.run(answer_.bound, round * kRankings, kRankings, kWorth * nodes, meter),
+         answer_.bound);
+  }
+
+  // The plain rankings, and this round's share of noisy ones. True if that found a layout.
+  bool ask(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
+    if (!may_ask(capacity)) return false;
+    Answer answer = restarts_.run(capacity, 0, Ranking::num_plain(), nodes, meter);
+    if (answer.outcome == Outcome::kStopped) answer = ask_noisy(capacity, round, nodes, meter);
+    return take(std::move(answer), capacity);
+  }
+  bool may_ask(Bytes capacity) const {
+    return capacity >= answer_.bound && capacity < answer_.height &&
+           !restarts_.is_perfect(capacity);
+  }
+  Answer ask_noisy(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
+    constexpr int kNoisy = 4;
+    if (round == 0) return {};
+    return restarts_.run(capacity, Ranking::num_plain() + (round - 1) * kNoisy, kNoisy, nodes,
+                         meter);
+  }
+
+  // Where little is missing: at first hardly more than a dive of each ranking, taking turns with
+  // repairs. On graphs one of them finds at once what others find late or never.
+  void mend_and_ask(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
+    const std::int64_t few =
+        answer_.instance->num_buffers() + answer_.instance->num_buffers() / 8 + 64;
+    for (int ranking = 0; round == 0 && ranking < Ranking::num_plain(); ++ranking) {
+      if (may_ask(capacity)) take(restarts_.run_plainly(capacity, ranking, few, meter), capacity);
+      mend(capacity, few, meter);
+    }
+    ask(capacity, round, nodes, meter);
+    mend(capacity, nodes, meter);
+  }
+
+  // By both styles in turn.
+  void mend(Bytes capacity, std::int64_t nodes, Meter* meter) {
+    constexpr std::int64_t kMoves = 8;
+    for (Walk& walk : walks_)
+      if (may_ask(capacity) && !meter->stopped()) walk_to(capacity, kMoves * nodes, &walk, meter);
+  }
+
+  // Unit by unit, as long as each takes no longer than it is worth.
+  void walk_down(Bytes target, std::int64_t nodes, Meter* meter) {
+    constexpr std::int64_t kMoves = 512;
+    while (open(target) && may_ask(answer_.height - 1) && !meter->stopped() &&
+           walk_to(answer_.height - 1, kMoves * nodes, &walks_.back(), meter)) {
+    }
+  }
+
+  // True if it found a layout.
+  bool walk_to(Bytes capacity, std::int64_t moves, Walk* walk, Meter* meter) {
+    if (walk->is_behind) walk->repair.start(answer_.offsets);
+    walk->is_behind = false;
+    Meter of_walk(meter->rest().with_steps(moves));
+    const bool found = walk->repair.run(capacity, &of_walk);
+    meter->spend(of_walk.used());
+    if (!found) return false;
+    improve(walk->repair.offsets());
+    walk->is_behind = false;
+    return true;
+  }
+
+  bool take(Answer answer, Bytes capacity) {
+    if (answer.outcome == Outcome::kExhausted)
+      answer_.bound = std::max(answer_.bound, capacity + 1);
+    if (answer.outcome != Outcome::kFound) return false;
+    improve(std::move(answer.offsets));
+    return true;
+  }
+  void improve(std::vector<Bytes> offsets) {
+    answer_.improve(std::move(offsets));
+    for (Walk& walk : walks_) walk.is_behind = true;
+  }
+
+  PartAnswer& answer_;
+  Restarts restarts_;
+  std::array<Walk, 2> walks_;
+};
+
+}  // namespace
+
+bool is_exact_size(const LayoutProblem& problem) {
+  if (problem.buffers.size() > kMaxBuffers) return false;
+  std::int64_t memberships = 0;
+  for (const SectionRange& range : make_sections(problem).of) memberships += range.size();
+  return memberships <= kMaxMemberships;
+}
+
+Solution<Layout> exact_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits,
+                              Rounds rounds) {
+  PartAnswers answers(problem, std::move(incumbent));
+  std::vector<Part> parts;
+  for (PartAnswer& answer : answers.parts()) parts.emplace_back(&answer, limits.seed());
+  Meter meter(limits);
+  for (int round = rounds.first; round < rounds.end && !answers.is_settled() && !meter.stopped();
+       ++round)
+    for (Part& part : parts) {
+      if (meter.stopped() || answers.is_settled()) break;
+      part.narrow(answers.target(), !problem.capacity, round, &meter);
+      answers.report_to(limits);
+    }
+  return std::move(answers).solution();
+}
+
+}  // namespace lowtide
