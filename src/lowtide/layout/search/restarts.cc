@@ -1,11 +1,13 @@
 #include "lowtide/layout/search/restarts.h"
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "lowtide/layout/search/canonical_search.h"
 #include "lowtide/layout/search/perfect_search.h"
 #include "lowtide/layout/search/ranking.h"
+#include "lowtide/layout/search/rejoin.h"
 
 namespace lowtide {
 
@@ -17,9 +19,11 @@ Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
     run.answer.outcome = outcome;
     if (outcome == Outcome::kFound) run.answer.offsets = search.offsets();
   };
-  if (is_perfect(capacity)) {
+  if (is_perfect(capacity) && index % 2 == 0) {
+    run.answer = run_joined(index / 2, limits.seed(), &meter);
+  } else if (is_perfect(capacity)) {
     PerfectSearch search(instance_);
-    keep(search.run(Ranking(instance_, index, limits.seed()), &meter), search);
+    keep(search.run(Ranking(instance_, index / 2, limits.seed()), &meter), search);
   } else {
     CanonicalSearch search(instance_);
     const Ranking ranking(instance_, index / 2, limits.seed());
@@ -27,6 +31,20 @@ Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
   }
   run.used = meter.used();
   return run;
+}
+
+// What is packed with some cuts undone is a packing; that there is none proves nothing.
+Answer Restarts::run_joined(int index, std::uint64_t seed, Meter* meter) const {
+  constexpr std::array kMostAccidents = {1.0, 0.1, 10.0, 0.01};
+  const auto i = static_cast<std::size_t>(index);
+  const Rejoin::Options options{.most_accidents = kMostAccidents[i % kMostAccidents.size()],
+                                .noise = i < kMostAccidents.size() ? 0.0 : 1.0,
+                                .seed = seed + i};
+  const Rejoin rejoin(instance_, options, meter);
+  PerfectSearch search(rejoin.joined());
+  const Outcome outcome = search.run(Ranking(rejoin.joined(), index, seed), meter);
+  if (outcome != Outcome::kFound) return {};
+  return {outcome, rejoin.offsets(search.offsets())};
 }
 
 Answer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const {
