@@ -68,9 +68,10 @@ class Part {
   }
 
   // A packing without a free byte, if there is one, is found by a search of its own, with cheap
-  // nodes and other rankings each time; no other height is worth as much.
+  // nodes and other rankings each time; no other height is worth as much. Of 1000 buffers its share
+  // is about half of the time.
   void ask_for_perfection(int round, std::int64_t nodes, Meter* meter) {
-    constexpr int kRankings = 14;
+    constexpr int kRankings = 112;
     constexpr std::int64_t kWorth = 4;
     take(restarts_.run(answer_.bound, round * kRankings, kRankings, kWorth * nodes, meter),
          answer_.bound);

@@ -41,6 +41,7 @@ Rejoin::Rejoin(const Instance& instance, const Options& options, Meter* meter)
   joints_.resize(boundaries);
   for (int b = 0; b < instance.num_buffers(); ++b)
     add_piece({instance.range[at(b)], instance.size[at(b)], instance.length[at(b)], {{b, 0}}});
+  for (Bytes size : instance.size) ++number_of_[size];
   if (!instance.has_alignment && !instance.has_fixed) join_all();
   build();
 }
@@ -121,6 +122,13 @@ void Rejoin::fill_bundles(const std::vector<Piece>& pieces, Side* side) {
   std::stable_sort(side->arms.begin(), side->arms.end(), less);
 }
 
+// That a size comes to `size` by accident: as often as others do.
+double Rejoin::chance(Bytes size) const {
+  const auto of_size = number_of_.find(size);
+  const double others = of_size == number_of_.end() ? 0 : of_size->second - 2;
+  return std::max(1 / static_cast<double>(size), others / instance_.num_buffers());
+}
+
 // Lifetimes agree by chance as often as others start or end with them, spread over their length.
 void Rejoin::find_stacks(int boundary) {
   const Side& side = starters_[at(boundary)];
@@ -132,17 +140,26 @@ void Rejoin::find_stacks(int boundary) {
   }
 }
 
+// Smallest first, and none that holds another: two joints, one above the other, look like one.
 void Rejoin::find_neighbours(int boundary) {
   const Side& left = enders_[at(boundary)];
   const Side& right = starters_[at(boundary)];
-  auto first = right.bundles.begin();
-  for (const Bundle& a : left.bundles) {
-    while (first != right.bundles.end() && first->size < a.size) ++first;
-    for (auto b = first; b != right.bundles.end() && b->size == a.size; ++b) {
-      const double pairs = left.of_count[at(a.count)] * right.of_count[at(b->count)];
-      add({boundary, boundary}, pairs / static_cast<double>(a.size),
-          {{&left, a.bits, 0}, {&right, b->bits, 0}});
-    }
+  std::vector<std::pair<const Bundle*, const Bundle*>> pairs;
+  for (const Bundle& a : left.bundles)
+    for (const Bundle& b : of_size(right.bundles, a.size)) pairs.push_back({&a, &b});
+  std::stable_sort(pairs.begin(), pairs.end(), [](const auto& x, const auto& y) {
+    return x.first->count + x.second->count < y.first->count + y.second->count;
+  });
+  std::vector<std::pair<const Bundle*, const Bundle*>> joined;
+  for (const auto& [a, b] : pairs) {
+    const bool holds_another = std::any_of(joined.begin(), joined.end(), [&](const auto& other) {
+      return (other.first->bits & ~a->bits) == 0 && (other.second->bits & ~b->bits) == 0;
+    });
+    if (holds_another) continue;
+    joined.push_back({a, b});
+    const double alternatives = left.of_count[at(a->count)] * right.of_count[at(b->count)];
+    add({boundary, boundary}, alternatives * chance(a->size),
+        {{&left, a->bits, 0}, {&right, b->bits, 0}});
   }
 }
 
@@ -166,8 +183,7 @@ void Rejoin::find_pinwheels(int x1, const Bundle& k, const Bundle& c) {
       for (const Bundle& b : of_size(right2.arms, a.size + k.size)) {
         const int count = a.count + b.count + c.count + d.count + k.count - 4;
         if (b.range.last != c.range.last || count > 2) continue;
-        const double chance = 1 / (static_cast<double>(d.size) * static_cast<double>(b.size));
-        add({x1, x2}, pinwheel_alternatives(x1, x2, count) * chance,
+        add({x1, x2}, pinwheel_alternatives(x1, x2, count) * chance(d.size) * chance(b.size),
             {{&left2, a.bits, 0},
              {&left1, d.bits, a.size},
              {&right1, k.bits, a.size},

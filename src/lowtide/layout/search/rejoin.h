@@ -17,6 +17,10 @@
 //        |   a   |   |
 //        +-------+---+
 //
+// Only the smallest joints count: two at one boundary, one above the other, look like one. Of planted
+// instances whose cuts are known the joints of up to 0.1 accidents are right in 97 cases of 100,
+// those of one in about 70.
+//
 // Guarantee: each packing of the joined instance is one of the instance. The converse fails where a
 // joint is an accident, so an exhausted search of what is joined proves nothing. Another seed, with
 // noise on the accidents, undoes other cuts.
@@ -30,6 +34,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <random>
+#include <unordered_map>
 #include <vector>
 
 #include "lowtide/base/limits.h"
@@ -82,9 +87,9 @@ class Rejoin {
     std::array<double, kMaxCount + 1> of_count{};  // how many bundles of that many pieces
   };
   struct Part {
-    const Side* side;
-    std::uint64_t bits;
-    Bytes offset;
+    const Side* side = nullptr;
+    std::uint64_t bits = 0;
+    Bytes offset = 0;
   };
   // Good as long as neither boundary has changed.
   struct Joint {
@@ -99,6 +104,7 @@ class Rejoin {
   void find_joints();
   std::vector<Joint> most_certain_joints() const;
   static void fill_bundles(const std::vector<Piece>& pieces, Side* side);
+  double chance(Bytes size) const;
   void find_stacks(int boundary);
   void find_neighbours(int boundary);
   void find_pinwheels(int boundary);
@@ -114,6 +120,7 @@ class Rejoin {
   const Options options_;
   Meter* meter_;
   std::mt19937_64 random_;
+  std::unordered_map<Bytes, int> number_of_;  // buffers, by size
   std::vector<Piece> pieces_;
   std::vector<Side> enders_;  // by boundary; boundary x is between sections x - 1 and x
   std::vector<Side> starters_;

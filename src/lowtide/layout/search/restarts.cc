@@ -11,6 +11,13 @@
 
 namespace lowtide {
 
+namespace {
+
+// One of so many runs for a perfect packing is without joints.
+constexpr int kPerfectRuns = 4;
+
+}  // namespace
+
 Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
                                 const Limits& limits) const {
   Meter meter(limits.with_steps(nodes));
@@ -19,11 +26,11 @@ Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
     run.answer.outcome = outcome;
     if (outcome == Outcome::kFound) run.answer.offsets = search.offsets();
   };
-  if (is_perfect(capacity) && index % 2 == 0) {
-    run.answer = run_joined(index / 2, limits.seed(), &meter);
+  if (is_perfect(capacity) && index % kPerfectRuns != 0) {
+    run.answer = run_joined(index, limits.seed(), &meter);
   } else if (is_perfect(capacity)) {
     PerfectSearch search(instance_);
-    keep(search.run(Ranking(instance_, index / 2, limits.seed()), &meter), search);
+    keep(search.run(Ranking(instance_, index / kPerfectRuns, limits.seed()), &meter), search);
   } else {
     CanonicalSearch search(instance_);
     const Ranking ranking(instance_, index / 2, limits.seed());
@@ -33,16 +40,20 @@ Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
   return run;
 }
 
-// What is packed with some cuts undone is a packing; that there is none proves nothing.
+// What is packed with some cuts undone is a packing; that there is none proves nothing. A wrong
+// joint is no worse than a wrong choice high up in the tree, so there are many short runs.
 Answer Restarts::run_joined(int index, std::uint64_t seed, Meter* meter) const {
-  constexpr std::array kMostAccidents = {1.0, 0.1, 10.0, 0.01};
+  constexpr std::array kMostAccidents = {1.0, 0.1, 10.0, 0.3, 3.0};
+  constexpr std::int64_t kShare = 4;
   const auto i = static_cast<std::size_t>(index);
   const Rejoin::Options options{.most_accidents = kMostAccidents[i % kMostAccidents.size()],
-                                .noise = i < kMostAccidents.size() ? 0.0 : 1.0,
+                                .noise = i < 8 ? 0.0 : 1.0,
                                 .seed = seed + i};
   const Rejoin rejoin(instance_, options, meter);
   PerfectSearch search(rejoin.joined());
-  const Outcome outcome = search.run(Ranking(rejoin.joined(), index, seed), meter);
+  Meter of_search(meter->rest().with_steps(meter->steps_left() / kShare));
+  const Outcome outcome = search.run(Ranking(rejoin.joined(), index, seed), &of_search);
+  meter->spend(of_search.used());
   if (outcome != Outcome::kFound) return {};
   return {outcome, rejoin.offsets(search.offsets())};
 }
