@@ -17,9 +17,9 @@
 //        |   a   |   |
 //        +-------+---+
 //
-// Only the smallest joints count: two at one boundary, one above the other, look like one. Of planted
-// instances whose cuts are known the joints of up to 0.1 accidents are right in 97 cases of 100,
-// those of one in about 70.
+// Only the smallest joints count: two at one boundary, one above the other, look like one. Of
+// planted instances whose cuts are known the joints of up to 0.1 accidents are right in 97 cases of
+// 100, those of one in about 70.
 //
 // Guarantee: each packing of the joined instance is one of the instance. The converse fails where a
 // joint is an accident, so an exhausted search of what is joined proves nothing. Another seed, with
