@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "lowtide/layout/greedy/heuristics.h"
 #include "lowtide/layout/greedy/learning_dive.h"
 #include "lowtide/layout/greedy/pyramid.h"
+#include "lowtide/layout/greedy/squeeze.h"
 #include "lowtide/layout/greedy/tiers.h"
 #include "lowtide/layout/program/ilp.h"
 #include "lowtide/layout/search/exact.h"
@@ -74,12 +76,42 @@ Solution<Layout> tiers(const LayoutProblem& problem, const Limits& limits) {
   return judged(problem, improved_by_tiers(problem, stacked(problem), limits), limits);
 }
 
-// Where there are too many buffers for a search, half of the time is for more dives.
+Bytes wanted_height(const LayoutProblem& problem) {
+  return std::max(lower_bound(problem), problem.capacity.value_or(0));
+}
+
+// More dives, for half of the time.
 Layout improved_by_dives(const LayoutProblem& problem, Layout layout, const Limits& limits) {
   constexpr int kRounds = 200;
-  const Bytes wanted = std::max(lower_bound(problem), problem.capacity.value_or(0));
-  return improved_by_dives(problem, std::move(layout), wanted, kRounds,
+  return improved_by_dives(problem, std::move(layout), wanted_height(problem), kRounds,
                            limits.with_seconds(limits.seconds_left() / 2));
+}
+
+// Does a step see the longest lifetimes all around it? Else tiers, laid from one step outwards, are
+// a walk like any other.
+bool has_long_lifetimes(const LayoutProblem& problem) {
+  constexpr Step kShare = 8;
+  Interval all{std::numeric_limits<Step>::max(), std::numeric_limits<Step>::min()};
+  Step longest = 0;
+  for (const Buffer& buffer : problem.buffers) {
+    if (!buffer.takes_room()) continue;
+    all = {std::min(all.lower, buffer.lifetime.lower), std::max(all.upper, buffer.lifetime.upper)};
+    longest = std::max(longest, buffer.lifetime.length());
+  }
+  return longest > 0 && longest >= all.length() / kShare;
+}
+
+// What helps thousands of buffers: a good start, pressed down.
+Layout improved_for_many(const LayoutProblem& problem, Layout layout, const Limits& limits) {
+  constexpr int kRounds = 2;
+  const Bytes wanted = wanted_height(problem);
+  if (has_long_lifetimes(problem))
+    layout = improved_by_tiers(problem, std::move(layout),
+                               limits.with_seconds(limits.seconds_left() / 3));
+  layout = improved_by_dives(problem, std::move(layout), wanted, kRounds,
+                             limits.with_seconds(limits.seconds_left() / 4));
+  return squeezed(problem, std::move(layout), wanted,
+                  limits.with_seconds(0.8 * limits.seconds_left()));
 }
 
 // Heuristics end most instances; then the search, as long as there is time. One that searches a
@@ -89,12 +121,11 @@ Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
   constexpr std::size_t kManyBuffers = 5'000;
   const bool may_search = !is_impossible(problem) && is_exact_size(problem);
   Layout layout =
-      best_skyline(problem, may_search ? limits : limits.with_seconds(limits.seconds_left() / 3));
+      best_skyline(problem, may_search ? limits : limits.with_seconds(limits.seconds_left() / 8));
   if (limits.expired() || is_impossible(problem) || is_good_enough(problem, layout))
     return judged(problem, std::move(layout), limits);
   if (problem.buffers.size() >= kManyBuffers)
-    layout = improved_by_tiers(problem, std::move(layout),
-                               limits.with_seconds(limits.seconds_left() / 2));
+    layout = improved_for_many(problem, std::move(layout), limits);
   Bytes bound = 0;
   if (may_search) {
     auto solution = exact_layout(problem, layout, limits, {.end = kShortRounds});

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "lowtide/layout/time_index.h"
+#include "lowtide/layout/lifetime_index.h"
 
 namespace lowtide {
 namespace {
@@ -13,34 +13,43 @@ struct Extent {
   friend auto operator<=>(const Extent&, const Extent&) = default;
 };
 
+constexpr Extent kNowhere{-1, -1};
+
 class Fitter {
  public:
   Fitter(const LayoutProblem& problem, const Sections& sections, Layout* layout)
-      : problem_(problem), sections_(sections), placed_(sections.count), layout_(layout) {
+      : problem_(problem),
+        sections_(sections),
+        index_(sections),
+        position_(problem.buffers.size()),
+        placed_(static_cast<std::size_t>(index_.size()), kNowhere),
+        layout_(layout) {
     layout->offsets.assign(problem.buffers.size(), 0);
     layout->height = 0;
+    for (int i = 0; i < index_.size(); ++i) position_[index_.buffer(i)] = i;
   }
 
   void place(BufferId b, Bytes offset) {
     layout_->offsets[b] = offset;
     if (sections_.of[b].empty()) return;
-    layout_->height = std::max(layout_->height, offset + problem_.buffers[b].size);
-    placed_.insert(b, sections_.of[b]);
+    const Bytes end = offset + problem_.buffers[b].size;
+    layout_->height = std::max(layout_->height, end);
+    placed_[static_cast<std::size_t>(position_[b])] = {offset, end};
   }
 
   // The bytes of `b`'s placed neighbours, sorted.
   const std::vector<Extent>& taken(BufferId b) {
     taken_.clear();
-    placed_.visit(sections_.of[b], [&](BufferId other) {
-      const Bytes begin = layout_->offsets[other];
-      taken_.push_back({begin, begin + problem_.buffers[other].size});
+    looked_at_ = index_.visit(sections_.of[b], [&](int position) {
+      const Extent& extent = placed_[static_cast<std::size_t>(position)];
+      if (extent != kNowhere) taken_.push_back(extent);
     });
     std::sort(taken_.begin(), taken_.end());
     return taken_;
   }
 
   // How much the last find() had to look at.
-  std::int64_t neighbours_seen() const { return static_cast<std::int64_t>(taken_.size()); }
+  std::int64_t looked_at() const { return looked_at_; }
 
   Bytes find(BufferId b, Fit fit) {
     const Buffer& buffer = problem_.buffers[b];
@@ -63,9 +72,12 @@ class Fitter {
  private:
   const LayoutProblem& problem_;
   const Sections& sections_;
-  TimeIndex<BufferId> placed_;
+  LifetimeIndex index_;
+  IdVector<BufferId, int> position_;  // in the index
+  std::vector<Extent> placed_;        // by position
   Layout* layout_;
   std::vector<Extent> taken_;
+  std::int64_t looked_at_ = 0;
 };
 
 }  // namespace
@@ -79,7 +91,7 @@ bool fit_layout(const LayoutProblem& problem, const Sections& sections,
     if (problem.buffers[b].fixed_offset) continue;
     const Bytes offset = sections.of[b].empty() ? 0 : fitter.find(b, fit);
     fitter.place(b, offset);
-    if (meter->spend(1 + fitter.neighbours_seen() / 8)) return false;
+    if (meter->spend(1 + fitter.looked_at() / 8)) return false;
   }
   return true;
 }
