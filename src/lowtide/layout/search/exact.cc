@@ -26,7 +26,7 @@ class Part {
         walks_{Walk(*answer->instance, Repair::Style::kSummit, seed),
                Walk(*answer->instance, Repair::Style::kMixed, seed)} {}
 
-  // One round of narrowing; nothing below `target` is wanted. `steps_count`: nor only the target.
+  // One round of narrowing; nothing below `target` is wanted, nor above where not `steps_count`.
   void narrow(Bytes target, bool steps_count, int round, Meter* meter) {
     const std::int64_t nodes = std::max<std::int64_t>(512, 4 * answer_.instance->num_buffers())
                                << std::min(round, 40);
@@ -37,13 +37,10 @@ class Part {
       ask(wanted, round, nodes, meter);
     else
       mend_and_ask(wanted, round, nodes, meter);
-    for (double fraction : kFractions)
-      while (is_wide(target) && !meter->stopped() &&
-             ask(between(target, fraction), round, nodes, meter)) {
-      }
-    if (steps_count && is_wide(target)) walk_down(target, nodes, meter);
-    while (open(target) && !meter->stopped() && ask(answer_.height - 1, round, nodes, meter)) {
-    }
+    if (steps_count)
+      descend(target, round, nodes, meter);
+    else
+      ask_for_less(wanted, round, nodes, meter);
   }
   bool open(Bytes target) const { return answer_.open(target); }
 
@@ -65,6 +62,24 @@ class Part {
   Bytes between(Bytes target, double fraction) const {
     const Bytes low = std::max(target, answer_.bound);
     return low + static_cast<Bytes>(fraction * static_cast<double>(answer_.height - 1 - low));
+  }
+
+  // With a capacity a layout above it is of no use, but one well below may be easier to find, for
+  // the search prunes more: the load, where that is not far.
+  void ask_for_less(Bytes wanted, int round, std::int64_t nodes, Meter* meter) {
+    if (open(wanted) && !meter->stopped() && wanted - answer_.bound <= wanted / 64)
+      ask(answer_.bound, round, nodes, meter);
+  }
+
+  // Any height below what was found is progress.
+  void descend(Bytes target, int round, std::int64_t nodes, Meter* meter) {
+    for (double fraction : kFractions)
+      while (is_wide(target) && !meter->stopped() &&
+             ask(between(target, fraction), round, nodes, meter)) {
+      }
+    if (is_wide(target)) walk_down(target, nodes, meter);
+    while (open(target) && !meter->stopped() && ask(answer_.height - 1, round, nodes, meter)) {
+    }
   }
 
   // A packing without a free byte, if there is one, is found by a search of its own, with cheap

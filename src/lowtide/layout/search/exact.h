@@ -5,7 +5,8 @@
 //
 //   at the bound        a layout there ends it; exhausting the search raises the bound
 //   below the incumbent any layout is progress; exhausting the search proves the incumbent
-//   in between          by bisection, for long descents
+//   in between          by bisection, for long descents; with a capacity, the load instead if it is
+//                       a little below
 //   repairs             (layout/search/repair) first where little is missing, last where much is
 //
 // in rounds of doubling step limits. The search is not monotone: a lower capacity is often easier,
