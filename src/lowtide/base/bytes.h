@@ -31,6 +31,11 @@ inline Bytes align_up(Bytes bytes, Bytes alignment) {
   return aligned;
 }
 
+// Negative ones as well: -1 becomes -alignment.
+inline Bytes align_down(Bytes bytes, Bytes alignment) {
+  return bytes - (bytes % alignment + alignment) % alignment;
+}
+
 // "12.3 MiB": for people; programs get the plain number.
 std::string format_bytes(Bytes bytes);
 

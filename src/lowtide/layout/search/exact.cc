@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "lowtide/layout/search/ejection_pool.h"
 #include "lowtide/layout/search/instance.h"
 #include "lowtide/layout/search/part_answers.h"
 #include "lowtide/layout/search/ranking.h"
@@ -13,8 +14,8 @@ namespace lowtide {
 namespace {
 
 constexpr std::size_t kMaxBuffers = 20'000;
-// How far between target and incumbent capacities are tried.
-constexpr std::array kFractions = {0.75, 0.5, 0.25, 0.125};
+// Placements of the ejection search for one step of a ranking: on perfect packings it is no help.
+constexpr std::int64_t kMoves = 256, kFewMoves = 4;
 constexpr std::int64_t kMaxMemberships = 30'000'000;
 
 // One part between its bound and its best height, in units.
@@ -24,7 +25,8 @@ class Part {
       : answer_(*answer),
         restarts_(*answer->instance),
         walks_{Walk(*answer->instance, Repair::Style::kSummit, seed),
-               Walk(*answer->instance, Repair::Style::kMixed, seed)} {}
+               Walk(*answer->instance, Repair::Style::kMixed, seed)},
+        ejection_(*answer->instance, seed) {}
 
   // One round of narrowing; nothing below `target` is wanted, nor above where not `steps_count`.
   void narrow(Bytes target, bool steps_count, int round, Meter* meter) {
@@ -37,10 +39,14 @@ class Part {
       ask(wanted, round, nodes, meter);
     else
       mend_and_ask(wanted, round, nodes, meter);
-    if (steps_count)
-      descend(target, round, nodes, meter);
-    else
+    if (steps_count) {
+      descend(target, nodes, meter);
+      while (open(target) && !meter->stopped() && ask(answer_.height - 1, round, nodes, meter)) {
+      }
+    } else {
+      if (may_ask(wanted)) eject_to(wanted, kMoves * nodes, meter);
       ask_for_less(wanted, round, nodes, meter);
+    }
   }
   bool open(Bytes target) const { return answer_.open(target); }
 
@@ -58,28 +64,11 @@ class Part {
     return answer_.height - low > low / 64;
   }
 
-  // Of the heights that are still open.
-  Bytes between(Bytes target, double fraction) const {
-    const Bytes low = std::max(target, answer_.bound);
-    return low + static_cast<Bytes>(fraction * static_cast<double>(answer_.height - 1 - low));
-  }
-
   // With a capacity a layout above it is of no use, but one well below may be easier to find, for
   // the search prunes more: the load, where that is not far.
   void ask_for_less(Bytes wanted, int round, std::int64_t nodes, Meter* meter) {
     if (open(wanted) && !meter->stopped() && wanted - answer_.bound <= wanted / 64)
       ask(answer_.bound, round, nodes, meter);
-  }
-
-  // Any height below what was found is progress.
-  void descend(Bytes target, int round, std::int64_t nodes, Meter* meter) {
-    for (double fraction : kFractions)
-      while (is_wide(target) && !meter->stopped() &&
-             ask(between(target, fraction), round, nodes, meter)) {
-      }
-    if (is_wide(target)) walk_down(target, nodes, meter);
-    while (open(target) && !meter->stopped() && ask(answer_.height - 1, round, nodes, meter)) {
-    }
   }
 
   // A packing without a free byte, if there is one, is found by a search of its own, with cheap
@@ -130,12 +119,24 @@ class Part {
       if (may_ask(capacity) && !meter->stopped()) walk_to(capacity, kMoves * nodes, &walk, meter);
   }
 
-  // Unit by unit, as long as each takes no longer than it is worth.
-  void walk_down(Bytes target, std::int64_t nodes, Meter* meter) {
-    constexpr std::int64_t kMoves = 512;
-    while (open(target) && may_ask(answer_.height - 1) && !meter->stopped() &&
-           walk_to(answer_.height - 1, kMoves * nodes, &walks_.back(), meter)) {
+  // Step by step by the ejection search: what it learns on the way is worth more than long strides.
+  void descend(Bytes target, std::int64_t nodes, Meter* meter) {
+    constexpr Bytes kStrides = 64;
+    const std::int64_t moves = nodes * (restarts_.is_perfect(answer_.bound) ? kFewMoves : kMoves);
+    while (open(target) && !meter->stopped()) {
+      const Bytes gap = answer_.height - std::max(target, answer_.bound);
+      if (!eject_to(answer_.height - std::max<Bytes>(1, gap / kStrides), moves, meter)) return;
     }
+  }
+
+  // True if it found a layout.
+  bool eject_to(Bytes capacity, std::int64_t moves, Meter* meter) {
+    Meter of_run(meter->rest().with_steps(moves));
+    const bool found = ejection_.run(capacity, &of_run);
+    meter->spend(of_run.used());
+    if (!found) return false;
+    improve(ejection_.offsets());
+    return true;
   }
 
   // True if it found a layout.
@@ -166,6 +167,7 @@ class Part {
   PartAnswer& answer_;
   Restarts restarts_;
   std::array<Walk, 2> walks_;
+  EjectionPool ejection_;
 };
 
 }  // namespace

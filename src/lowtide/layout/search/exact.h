@@ -5,9 +5,10 @@
 //
 //   at the bound        a layout there ends it; exhausting the search raises the bound
 //   below the incumbent any layout is progress; exhausting the search proves the incumbent
-//   in between          by bisection, for long descents; with a capacity, the load instead if it is
-//                       a little below
-//   repairs             (layout/search/repair) first where little is missing, last where much is
+//   in between          step by step with ejections (layout/search/ejection_pool); with a capacity,
+//   at
+//                       once, and at the load if that is a little below
+//   repairs             (layout/search/repair) first where little is missing
 //
 // in rounds of doubling step limits. The search is not monotone: a lower capacity is often easier,
 // for it prunes more, so no capacity is given up before the limits end, and a run that was stopped

@@ -22,8 +22,6 @@ Bytes aligned_up(Bytes offset, Bytes alignment) {
   return alignment == 1 ? offset : align_up(offset, alignment);
 }
 
-Bytes aligned_down(Bytes offset, Bytes alignment) { return offset - offset % alignment; }
-
 }  // namespace
 
 Repair::Repair(const Instance& instance, Style style, std::uint64_t seed)
@@ -167,7 +165,7 @@ Bytes Repair::find(int buffer, Gap gap) const {
       const Bytes offset = aligned_up(top, alignment);
       const Bytes left = placed.begin - offset - size;
       if (left >= 0 && gap == Gap::kLowest) return offset;
-      if (left >= 0 && gap == Gap::kHighest) best = aligned_down(placed.begin - size, alignment);
+      if (left >= 0 && gap == Gap::kHighest) best = align_down(placed.begin - size, alignment);
       if (left >= 0 && gap != Gap::kHighest && left < least_left) {
         least_left = left;
         best = offset;
@@ -177,7 +175,7 @@ Bytes Repair::find(int buffer, Gap gap) const {
   }
   const Bytes offset = aligned_up(top, alignment);
   if (gap == Gap::kHighest && offset + size <= capacity_)
-    return aligned_down(capacity_ - size, alignment);
+    return align_down(capacity_ - size, alignment);
   return best >= 0 ? best : offset;
 }
 
