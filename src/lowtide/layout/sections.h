@@ -25,6 +25,12 @@ struct SectionRange {
   int size() const { return last - first + 1; }
 };
 
+// Do two buffers live in a common section? Neither is empty. Searches ask this of every pair of
+// neighbours: which ones overlap can't be foreseen, so without branches.
+inline bool overlap(SectionRange a, SectionRange b) {
+  return (a.first <= b.last) & (b.first <= a.last);
+}
+
 struct Sections {
   int count = 0;
   IdVector<BufferId, SectionRange> of;

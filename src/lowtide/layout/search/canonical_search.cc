@@ -12,8 +12,6 @@ constexpr Bytes kGone = kMaxBytes / 2;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
-bool overlap(SectionRange a, SectionRange b) { return a.first <= b.last && b.first <= a.last; }
-
 }  // namespace
 
 CanonicalSearch::CanonicalSearch(const Instance& instance)

@@ -13,8 +13,6 @@ constexpr std::int64_t kAtFirst = 10;
 constexpr std::int64_t kFailure = 3;
 constexpr int kMovesBetween = 2;
 
-bool overlap(SectionRange a, SectionRange b) { return (a.first <= b.last) & (b.first <= a.last); }
-
 // Large and long-lived buffers are hard to place; the root keeps small ones from counting nothing.
 std::int64_t base_weight(Bytes size, int sections) {
   constexpr double kScale = 16;

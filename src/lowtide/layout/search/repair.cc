@@ -12,8 +12,6 @@ constexpr std::size_t kDoublings = 5;
 
 std::ptrdiff_t step(std::size_t i) { return static_cast<std::ptrdiff_t>(i); }
 
-bool overlap(SectionRange a, SectionRange b) { return (a.first <= b.last) & (b.first <= a.last); }
-
 int outside(SectionRange range, SectionRange of) {
   return std::max(0, of.first - range.first) + std::max(0, range.last - of.last);
 }
