@@ -103,6 +103,14 @@ class Meter {
   std::int64_t used() const { return used_; }
   // What is left, for a search within the search.
   Limits rest() const { return limits_.with_steps(std::max<std::int64_t>(0, steps_left())); }
+  // search(Meter*) within `steps` of what is left, spent with it; its result.
+  template <class Search>
+  auto within(std::int64_t steps, const Search& search) {
+    Meter part(rest().with_steps(steps));
+    auto result = search(&part);
+    spend(part.used());
+    return result;
+  }
   std::int64_t steps_left() const {
     return limits_.steps() == Limits::kUnlimitedSteps ? limits_.steps() : limits_.steps() - used_;
   }

@@ -86,9 +86,8 @@ class Stretch {
   // True if that found a layout.
   bool ask(Bytes capacity, std::int64_t nodes, Meter* meter) {
     if (capacity < bound_ || capacity >= height()) return false;
-    Meter own(meter->rest().with_steps(nodes));
-    const Outcome outcome = pair_search_->run(capacity, &own);
-    meter->spend(own.used());
+    const Outcome outcome =
+        meter->within(nodes, [&](Meter* part) { return pair_search_->run(capacity, part); });
     if (outcome == Outcome::kExhausted) bound_ = std::max(bound_, capacity + 1);
     if (outcome != Outcome::kFound) return false;
     best_.offsets = pair_search_->offsets();

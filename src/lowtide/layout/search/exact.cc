@@ -44,7 +44,7 @@ class Part {
       while (open(target) && !meter->stopped() && ask(answer_.height - 1, round, nodes, meter)) {
       }
     } else {
-      if (may_ask(wanted)) eject_to(wanted, kMoves * nodes, meter);
+      if (may_ask(wanted)) run(&ejection_, wanted, kMoves * nodes, meter);
       ask_for_less(wanted, round, nodes, meter);
     }
   }
@@ -58,7 +58,7 @@ class Part {
     bool is_behind = true;  // the best layout came from elsewhere
   };
 
-  // Worth trying heights in between: in a narrow gap they are as hard as the target itself.
+  // So much is missing that repairs, which move a few buffers, are no help.
   bool is_wide(Bytes target) const {
     const Bytes low = std::max(target, answer_.bound);
     return answer_.height - low > low / 64;
@@ -125,31 +125,25 @@ class Part {
     const std::int64_t moves = nodes * (restarts_.is_perfect(answer_.bound) ? kFewMoves : kMoves);
     while (open(target) && !meter->stopped()) {
       const Bytes gap = answer_.height - std::max(target, answer_.bound);
-      if (!eject_to(answer_.height - std::max<Bytes>(1, gap / kStrides), moves, meter)) return;
+      const Bytes capacity = answer_.height - std::max<Bytes>(1, gap / kStrides);
+      if (!run(&ejection_, capacity, moves, meter)) return;
     }
   }
 
-  // True if it found a layout.
-  bool eject_to(Bytes capacity, std::int64_t moves, Meter* meter) {
-    Meter of_run(meter->rest().with_steps(moves));
-    const bool found = ejection_.run(capacity, &of_run);
-    meter->spend(of_run.used());
-    if (!found) return false;
-    improve(ejection_.offsets());
-    return true;
+  bool walk_to(Bytes capacity, std::int64_t moves, Walk* walk, Meter* meter) {
+    if (walk->is_behind) walk->repair.start(answer_.offsets);
+    const bool found = run(&walk->repair, capacity, moves, meter);
+    walk->is_behind = false;
+    return found;
   }
 
   // True if it found a layout.
-  bool walk_to(Bytes capacity, std::int64_t moves, Walk* walk, Meter* meter) {
-    if (walk->is_behind) walk->repair.start(answer_.offsets);
-    walk->is_behind = false;
-    Meter of_walk(meter->rest().with_steps(moves));
-    const bool found = walk->repair.run(capacity, &of_walk);
-    meter->spend(of_walk.used());
-    if (!found) return false;
-    improve(walk->repair.offsets());
-    walk->is_behind = false;
-    return true;
+  template <class Search>
+  bool run(Search* search, Bytes capacity, std::int64_t moves, Meter* meter) {
+    const bool found =
+        meter->within(moves, [&](Meter* part) { return search->run(capacity, part); });
+    if (found) improve(search->offsets());
+    return found;
   }
 
   bool take(Answer answer, Bytes capacity) {

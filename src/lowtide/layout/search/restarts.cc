@@ -51,9 +51,9 @@ Answer Restarts::run_joined(int index, std::uint64_t seed, Meter* meter) const {
                                 .seed = seed + i};
   const Rejoin rejoin(instance_, options, meter);
   PerfectSearch search(rejoin.joined());
-  Meter of_search(meter->rest().with_steps(meter->steps_left() / kShare));
-  const Outcome outcome = search.run(Ranking(rejoin.joined(), index, seed), &of_search);
-  meter->spend(of_search.used());
+  const Ranking ranking(rejoin.joined(), index, seed);
+  const Outcome outcome = meter->within(meter->steps_left() / kShare,
+                                        [&](Meter* part) { return search.run(ranking, part); });
   if (outcome != Outcome::kFound) return {};
   return {outcome, rejoin.offsets(search.offsets())};
 }

@@ -167,10 +167,9 @@ class ExactOrder {
   FitResult refute(Bytes budget, std::int64_t effort) {
     FitResult fit = divide(budget, effort);
     if (fit.answer != Answer::kUnknown || done() || !use_.propagation) return fit;
-    Meter part(meter_.rest().with_steps(kProofSteps * effort));
-    fit = propagate(representative(), budget, effort, &part);
-    meter_.spend(part.used());
-    return fit;
+    return meter_.within(kProofSteps * effort, [&](Meter* part) {
+      return propagate(representative(), budget, effort, part);
+    });
   }
 
   // The contracted problem; of orders that differ by a symmetry only, one of each kind.
@@ -207,10 +206,10 @@ class ExactOrder {
     if (!use_.branching || meter->stopped() || narrowed.problem.num_nodes() > kMaxBranched ||
         budget < solution_.value() - unit_)
       return {};
-    Meter part(meter->rest().with_steps(kBranchSteps * effort));
-    const FitResult found = branch_within(narrowed.problem, budget, narrowed.reduce(guide_),
-                                          effort / kBranchShare, &part, use_);
-    meter->spend(part.used());
+    const FitResult found = meter->within(kBranchSteps * effort, [&](Meter* part) {
+      return branch_within(narrowed.problem, budget, narrowed.reduce(guide_), effort / kBranchShare,
+                           part, use_);
+    });
     return {found.answer, narrowed.expand(found.schedule)};
   }
 

@@ -73,11 +73,10 @@ class Fitter {
   }
 
   SearchResult search(const OrderProblem& problem, Direction direction) {
-    Meter part(meter_->rest().with_steps(effort_));
     const auto table_bytes = meter_->limits().memory_bytes() / kTableShare;
-    SearchResult found = search_budget(problem, budget_, direction, table_bytes, &part, use_);
-    meter_->spend(part.used());
-    return found;
+    return meter_->within(effort_, [&](Meter* part) {
+      return search_budget(problem, budget_, direction, table_bytes, part, use_);
+    });
   }
 
   // `taken`: nodes of the piece; `nodes`: what they stand for.
