@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "lowtide/layout/greedy/heuristics.h"
+#include "lowtide/layout/greedy/lifetime_index.h"
 #include "lowtide/layout/greedy/stream_fit.h"
-#include "lowtide/layout/lifetime_index.h"
 #include "lowtide/model/layout_check.h"
 #include "support/long_tests.h"
 

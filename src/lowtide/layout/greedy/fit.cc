@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "lowtide/layout/lifetime_index.h"
+#include "lowtide/layout/greedy/lifetime_index.h"
 
 namespace lowtide {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "lowtide/base/unit_interval.h"
 #include "lowtide/layout/greedy/heuristics.h"
+#include "lowtide/layout/greedy/lifetime_index.h"
 #include "lowtide/layout/greedy/orders.h"
-#include "lowtide/layout/lifetime_index.h"
 
 namespace lowtide {
 namespace {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <numeric>
 
-#include "lowtide/layout/time_index.h"
+#include "lowtide/layout/shapes/time_index.h"
 
 namespace lowtide {
 namespace {
