@@ -39,8 +39,7 @@ namespace lowtide {
 
 class EjectionPool {
  public:
-  // At first all buffers wait but the fixed ones. From a layout that another search has found it
-  // does not get as far: what is nearly right is hard to leave.
+  // At first all buffers wait but the fixed ones.
   EjectionPool(const Instance& instance, std::uint64_t seed);
 
   // Searches until all buffers are placed within the capacity, which is at least the load: true; or
