@@ -6,11 +6,13 @@
 #include <random>
 
 #include "lowtide/graph/error.h"
+#include "lowtide/io/csv.h"
 
 namespace lowtide {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 AnswerColumn column(std::string_view name, const std::vector<std::string>& values) {
   return {name, [&values](BufferId b) { return values[b.index()]; }};
@@ -109,10 +111,52 @@ TEST(IntervalCsv, WritesTheSameFileWithOffsets) {
 
 TEST(IntervalCsv, ReadsAndWritesBanks) {
   const auto csv = parse_interval_csv("lower,upper,size,banks\n0,1,2,SRAM  PSRAM\n0,1,2,\n", "f");
-  EXPECT_EQ(csv.banks(BufferId(0)), (std::vector<std::string_view>{"SRAM", "PSRAM"}));
+  EXPECT_EQ(csv.banks(BufferId(0)), (std::vector<std::string>{"SRAM", "PSRAM"}));
   EXPECT_TRUE(csv.banks(BufferId(1)).empty());
   EXPECT_EQ(with_banks_and_offsets(csv, {"PSRAM", "SRAM"}, {"0", "2"}),
             "lower,upper,size,banks,bank,offset\n0,1,2,SRAM  PSRAM,PSRAM,0\n0,1,2,,SRAM,2\n");
+}
+
+TEST(IntervalCsv, ReadsAndKeepsQuotedCells) {
+  const std::string text =
+      "\"id\",lower,upper,\"size\",note,may_reuse\r\n"
+      "\"a,\"\"1\"\"\n\r\n2\",\"0\" , 9 ,4,\" x\",\r\n"
+      " \"b\"\"\" ,0,9,5,y\"z,\r\n"
+      "c,0,9,4,\"\",\"b\"\" c\"\"d\"\n"
+      "\"c\"\"d\",0,9,4,\"\",";
+  const auto csv = parse_interval_csv(text, "f.csv");
+  ASSERT_EQ(csv.problem.buffers.size(), 4u);
+  EXPECT_EQ(csv.id(BufferId(0)), "a,\"1\"\n\r\n2");
+  EXPECT_EQ(csv.id(BufferId(1)), "b\"");
+  EXPECT_EQ(csv.problem.buffers[BufferId(0)].lifetime, (Interval{0, 9}));
+  EXPECT_EQ(csv.line_number(BufferId(1)), 5u);
+  EXPECT_EQ(csv.may_reuse.size(), 2u);
+  EXPECT_EQ(csv.may_reuse[1].second, BufferId(3));
+  const std::string out = with_offsets(csv, {"0", "4", "0", "9"});
+  EXPECT_THAT(out, HasSubstr("\"a,\"\"1\"\"\n\r\n2\",\"0\" , 9 ,4,\" x\",,0\n \"b\"\"\" ,"));
+  const auto again = parse_interval_csv(out, "g.csv");
+  EXPECT_THAT(with_offsets(again, {"1", "1", "1", "1"}),
+              StartsWith("id,lower,upper,size,note,may_reuse,offset\n\"a,\"\"1\"\"\n\r\n2\",0,9,"))
+      << "rewritten cells are quoted where they must be";
+  for (BufferId b : csv.problem.buffers.ids()) EXPECT_EQ(again.id(b), csv.id(b));
+}
+
+TEST(Csv, AnyTextIsACellThatReadsBack) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    std::vector<std::string> texts(random() % 4 + 1);
+    std::string row;
+    for (std::string& text : texts) {
+      for (std::uint64_t k = random() % 6; k > 0; --k) text += "\",\n\r \tab"[random() % 8];
+      row += (&text == texts.data() ? "" : ",") + csv_cell(text);
+    }
+    const std::string file = "x" + row + "\ny";
+    ASSERT_EQ(csv_row(file, 1), row);
+    CsvCells cells;
+    ASSERT_TRUE(cells.read(row));
+    ASSERT_EQ(cells.size(), texts.size());
+    for (std::size_t c = 0; c < texts.size(); ++c) EXPECT_EQ(cells[c], texts[c]);
+  }
 }
 
 TEST(IntervalCsv, SaysWhatIsWrongAndWhere) {
@@ -129,6 +173,12 @@ TEST(IntervalCsv, SaysWhatIsWrongAndWhere) {
               HasSubstr("f.csv: line 1: the header has no column lower"));
   EXPECT_THAT(error_of("id,lower,lower,upper,size\n"), HasSubstr("twice"));
   EXPECT_THAT(error_of("lower,upper,size\n0,1\n"), HasSubstr("line 2: has 2 columns"));
+  EXPECT_THAT(error_of("lower,upper,size\n0,1,\"5\n0,1,5\n"),
+              HasSubstr("line 2: a quote is not closed"));
+  EXPECT_THAT(error_of("lower,upper,size\n\n0,\"1\"x,5\n"),
+              HasSubstr("line 3: text follows the closing quote"));
+  EXPECT_THAT(error_of("id,lower,upper,size\n\"a\n\n\",0,1,5\nb,0,1,x\n"),
+              HasSubstr("line 5: size"));
   EXPECT_THAT(error_of("lower,upper,size\n0,1,x\n"),
               HasSubstr("line 2: size must be a whole number"));
   EXPECT_THAT(error_of("lower,upper,size\n0,1,1.5\n"), HasSubstr("size must be a whole number"));
@@ -171,7 +221,7 @@ TEST(IntervalCsv, SurvivesMutatedFiles) {
   for (int i = 0; i < 20'000; ++i) {
     std::string text = good;
     for (std::uint64_t k = random() % 4 + 1; k > 0; --k)
-      text[random() % text.size()] = "0123456789,-\n\r x.@:a"[random() % 20];
+      text[random() % text.size()] = "0123456789,-\n\r x.@:a\"\"\""[random() % 23];
     try {
       const auto csv = parse_interval_csv(text, "f.csv");
       for (BufferId b : csv.problem.buffers.ids()) EXPECT_FALSE(csv.row(b).empty());

@@ -115,3 +115,33 @@ def test_report_says_what_is_missing(cli, tmp_path):
     assert result.returncode == 2 and "--svg" in result.stderr
     result = cli("report", MODEL, "-o", tmp_path / "none" / "r.html")
     assert result.returncode == 2 and "r.html" in result.stderr
+
+
+HOSTILE_NAMES = [
+    "a,b",
+    'say "x"',
+    "two\nlines",
+    "crlf\r\n",
+    " blanks ",
+    '"',
+    '","',
+    "tab\t",
+    "x;y",
+    "=1+1",
+    "ü",
+]
+
+
+def test_the_csv_of_any_names_is_read_by_layout(cli, tmp_path):
+    builder = lowtide.GraphBuilder("names")
+    for size, name in enumerate(HOSTILE_NAMES, 1):
+        builder.add_tensor(name, 64 * size, output=size % 2 == 0)
+        builder.add_node(name, op=name, outputs=[name], phase=name)
+    graph_file, tensors, placed = tmp_path / "g.json", tmp_path / "t.csv", tmp_path / "placed.csv"
+    lowtide.save(builder.build(), graph_file)
+    assert cli("report", graph_file, "--csv", tensors).returncode == 0
+    result = cli("layout", tensors, "-o", placed)
+    assert result.returncode == 0, result.stderr
+    rows = list(csv.DictReader(placed.open(newline="")))
+    assert [(row["id"], row["op"], row["phase"]) for row in rows] == [(name,) * 3 for name in HOSTILE_NAMES]
+    assert [row["size"] for row in rows] == [str(64 * size) for size in range(1, len(HOSTILE_NAMES) + 1)]

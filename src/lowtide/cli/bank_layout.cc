@@ -38,10 +38,10 @@ Bank parse_bank(const std::string& spec, std::size_t index) {
   return bank;
 }
 
-BankSet set_of(const std::vector<std::string_view>& names, const std::vector<Bank>& banks,
+BankSet set_of(const std::vector<std::string>& names, const std::vector<Bank>& banks,
                const std::string& where) {
   BankSet set = 0;
-  for (std::string_view name : names) {
+  for (const std::string& name : names) {
     const auto found = std::find_if(banks.begin(), banks.end(),
                                     [&](const Bank& bank) { return bank.name == name; });
     if (found == banks.end()) throw InputError(where, "there is no bank " + quote(name));

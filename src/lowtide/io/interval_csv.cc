@@ -10,6 +10,7 @@
 
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
+#include "lowtide/io/csv.h"
 #include "lowtide/io/file.h"
 
 namespace lowtide {
@@ -17,26 +18,15 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // as spreadsheets write it
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-void split_into(std::string_view line, char separator, std::vector<std::string_view>* cells) {
-  cells->clear();
+// The parts of a cell between separators.
+std::vector<std::string_view> split(std::string_view cell, char separator) {
+  std::vector<std::string_view> parts;
   for (std::size_t begin = 0;;) {
-    const std::size_t end = line.find(separator, begin);
-    cells->push_back(trimmed(line.substr(begin, end - begin)));
-    if (end == std::string_view::npos) return;
+    const std::size_t end = cell.find(separator, begin);
+    parts.push_back(trimmed(cell.substr(begin, end - begin)));
+    if (end == std::string_view::npos) return parts;
     begin = end + 1;
   }
-}
-
-std::vector<std::string_view> split(std::string_view line, char separator = ',') {
-  std::vector<std::string_view> cells;
-  split_into(line, separator, &cells);
-  return cells;
 }
 
 // The words of a cell that holds a list.
@@ -47,11 +37,11 @@ std::vector<std::string_view> words_of(std::string_view cell) {
   return words;
 }
 
-// The line of `text` that starts at `begin`, without its end.
-std::string_view line_at(std::string_view text, std::size_t begin) {
-  std::string_view line = text.substr(begin, text.find('\n', begin) - begin);
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  return line;
+// Of a row that was read before.
+CsvCells cells_of(std::string_view row) {
+  CsvCells cells;
+  cells.read(row);
+  return cells;
 }
 
 // Which column holds what; -1 where it is missing.
@@ -75,14 +65,15 @@ class IntervalCsvReader {
     reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
     bool has_header = false;
     for (std::size_t begin = mark; begin < text.size();) {
-      ++line_;
-      const std::string_view line = line_at(text, begin);
-      if (!trimmed(line).empty()) {
-        has_header ? read_row(line, begin) : read_header(line, begin);
+      const auto row = csv_row(text, begin);
+      if (!row) fail("a quote is not closed");
+      if (!trimmed(*row).empty()) {
+        has_header ? read_row(*row, begin) : read_header(*row, begin);
         has_header = true;
       }
-      begin = text.find('\n', begin);
+      begin = text.find('\n', begin + row->size());
       begin = begin == std::string_view::npos ? text.size() : begin + 1;
+      line_ += 1 + static_cast<std::size_t>(std::count(row->begin(), row->end(), '\n'));
     }
     if (!has_header) throw InputError(where_, "is empty: a header id,lower,upper,size is needed");
     if (columns_.may_reuse >= 0) read_permissions();
@@ -101,15 +92,17 @@ class IntervalCsvReader {
   }
 
   void reserve(std::size_t lines) {
-    csv_.problem.buffers.reserve(lines);
-    csv_.row_begin_.reserve(lines);
+    constexpr std::size_t kShortestRow = 6;  // "0,1,1" and its end: no more for empty lines
+    const std::size_t rows = std::min(lines, csv_.text_.size() / kShortestRow);
+    csv_.problem.buffers.reserve(rows);
+    csv_.row_begin_.reserve(rows);
   }
 
   void read_header(std::string_view line, std::size_t begin) {
     csv_.header_begin_ = begin;
-    const auto names = split(line);
-    columns_.count = names.size();
-    for (std::size_t i = 0; i < names.size(); ++i) name_column(names[i], static_cast<int>(i));
+    split_cells(line);
+    columns_.count = cells_.size();
+    for (std::size_t i = 0; i < cells_.size(); ++i) name_column(cells_[i], static_cast<int>(i));
     const std::string rest = "; it is " + quote(line);
     if (columns_.lower < 0) fail("the header has no column lower" + rest);
     if (columns_.upper < 0 && columns_.end < 0) fail("the header has no column upper" + rest);
@@ -151,8 +144,12 @@ class IntervalCsvReader {
     return value;
   }
 
+  void split_cells(std::string_view row) {
+    if (!cells_.read(row)) fail("text follows the closing quote of a cell");
+  }
+
   void read_row(std::string_view line, std::size_t begin) {
-    split_into(line, ',', &cells_);
+    split_cells(line);
     if (cells_.size() != columns_.count)
       fail("has " + std::to_string(cells_.size()) + " columns, the header " +
            std::to_string(columns_.count));
@@ -222,8 +219,7 @@ class IntervalCsvReader {
       if (std::string id = csv_.id(b); !named.try_emplace(id, b).second)
         ambiguous.insert(std::move(id));
     for (BufferId b : csv_.problem.buffers.ids())
-      for (std::string_view word : words_of(csv_.cell(b, columns_.may_reuse))) {
-        const std::string name(word);
+      for (const std::string& name : csv_.words(b, columns_.may_reuse)) {
         const auto found = named.find(name);
         if (found == named.end()) fail_at(b, "may_reuse: there is no buffer " + quote(name));
         if (ambiguous.contains(name))
@@ -243,30 +239,31 @@ class IntervalCsvReader {
   }
 
   std::string where_;
-  std::size_t line_ = 0;
+  std::size_t line_ = 1;  // where the row at hand begins
   Columns columns_;
   IntervalCsv csv_;
-  std::vector<std::string_view> cells_;                         // of the row at hand
+  CsvCells cells_;                                              // of the row at hand
   std::map<std::string, BufferId> last_alias_, last_adjacent_;  // by group
 };
 
 namespace {
 
 // The column of each answer in the header; its size where there is none.
-std::vector<std::size_t> columns_of(std::span<const AnswerColumn> answers,
-                                    std::span<const std::string_view> header) {
+std::vector<std::size_t> columns_of(std::span<const AnswerColumn> answers, const CsvCells& header) {
   std::vector<std::size_t> columns;
-  for (const AnswerColumn& answer : answers)
-    columns.push_back(static_cast<std::size_t>(
-        std::find(header.begin(), header.end(), answer.name) - header.begin()));
+  for (const AnswerColumn& answer : answers) {
+    std::size_t column = 0;
+    while (column < header.size() && header[column] != answer.name) ++column;
+    columns.push_back(column);
+  }
   return columns;
 }
 
 class AnswerWriter {
  public:
   AnswerWriter(std::string_view header, std::span<const AnswerColumn> answers, const TextSink& sink)
-      : sink_(sink), columns_(columns_of(answers, split(header))), values_(answers.size()) {
-    const std::size_t width = split(header).size();
+      : sink_(sink), columns_(columns_of(answers, cells_of(header))), values_(answers.size()) {
+    const std::size_t width = cells_of(header).size();
     is_row_kept_ = std::all_of(columns_.begin(), columns_.end(),
                                [&](std::size_t column) { return column == width; });
   }
@@ -293,37 +290,42 @@ class AnswerWriter {
   static constexpr std::size_t kPiece = 1 << 16;
 
   void add_with_replaced(std::string_view row) {
-    split_into(row, ',', &cells_);
-    for (std::size_t i = 0; i < values_.size(); ++i)
-      if (columns_[i] < cells_.size()) cells_[columns_[i]] = values_[i];
-    for (std::size_t c = 0; c < cells_.size(); ++c)
-      pending_.append(c == 0 ? "" : ",").append(cells_[c]);
+    cells_.read(row);
+    for (std::size_t c = 0; c < cells_.size(); ++c) {
+      const auto answer = std::find(columns_.begin(), columns_.end(), c);
+      pending_.append(c == 0 ? "" : ",")
+          .append(answer == columns_.end()
+                      ? csv_cell(cells_[c])
+                      : values_[static_cast<std::size_t>(answer - columns_.begin())]);
+    }
   }
 
   const TextSink& sink_;
   std::vector<std::size_t> columns_;
   std::vector<std::string> values_;
   bool is_row_kept_;
-  std::vector<std::string_view> cells_;
+  CsvCells cells_;
   std::string pending_;
 };
 
 }  // namespace
 
-std::string_view IntervalCsv::header() const { return line_at(text_, header_begin_); }
+std::string_view IntervalCsv::header() const { return *csv_row(text_, header_begin_); }
 
-std::string_view IntervalCsv::row(BufferId b) const { return line_at(text_, row_begin_[b]); }
-
-std::string_view IntervalCsv::cell(BufferId b, int column) const {
-  return column < 0 ? std::string_view() : split(row(b))[static_cast<std::size_t>(column)];
-}
+std::string_view IntervalCsv::row(BufferId b) const { return *csv_row(text_, row_begin_[b]); }
 
 std::string IntervalCsv::id(BufferId b) const {
-  return id_column_ < 0 ? std::to_string(b.index()) : std::string(cell(b, id_column_));
+  if (id_column_ < 0) return std::to_string(b.index());
+  return std::string(cells_of(row(b))[static_cast<std::size_t>(id_column_)]);
 }
 
-std::vector<std::string_view> IntervalCsv::banks(BufferId b) const {
-  return words_of(cell(b, banks_column_));
+std::vector<std::string> IntervalCsv::banks(BufferId b) const { return words(b, banks_column_); }
+
+std::vector<std::string> IntervalCsv::words(BufferId b, int column) const {
+  if (column < 0) return {};
+  const CsvCells cells = cells_of(row(b));
+  const auto views = words_of(cells[static_cast<std::size_t>(column)]);
+  return {views.begin(), views.end()};
 }
 
 std::size_t IntervalCsv::line_number(BufferId b) const {

@@ -1,4 +1,4 @@
-// Buffers as CSV, MiniMalloc's format: a header and a line a buffer, plain numbers without quotes.
+// Buffers as CSV, MiniMalloc's format: a header and a row a buffer; cells may be quoted (io/csv.h).
 //
 //   id,lower,upper,size[,alignment][,offset][,hint][,gaps][,alias][,adjacent][,may_reuse]
 //     [,banks]...
@@ -32,7 +32,7 @@ class IntervalCsv : public LayoutRequest {
   // By buffer; its row number where there is no id column.
   std::string id(BufferId b) const;
   // The memories it may live in; empty: in any.
-  std::vector<std::string_view> banks(BufferId b) const;
+  std::vector<std::string> banks(BufferId b) const;
 
   std::string_view header() const;
   // Without its line end.
@@ -42,7 +42,8 @@ class IntervalCsv : public LayoutRequest {
 
  private:
   friend class IntervalCsvReader;
-  std::string_view cell(BufferId b, int column) const;
+  // What a cell lists; nothing where there is no such column.
+  std::vector<std::string> words(BufferId b, int column) const;
 
   std::string text_;
   std::size_t header_begin_ = 0;
