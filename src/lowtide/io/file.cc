@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "lowtide/graph/error.h"
+#include "lowtide/io/destination.h"
 
 namespace lowtide {
 namespace {
@@ -61,50 +62,81 @@ void write_pieces(int fd, const std::string& path, const Writer& write) {
   });
 }
 
-void write_directly(const std::string& path, const Writer& write) {
-  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+// What is open already keeps its place and its mode: nothing that stands before is lost.
+int open_in_place(const Destination& destination) {
+  if (destination.descriptor) return ::fcntl(*destination.descriptor, F_DUPFD_CLOEXEC, 0);
+  const int start = destination.is_open_file                 ? O_APPEND
+                    : S_ISREG(destination.existing->st_mode) ? O_TRUNC
+                                                             : 0;
+  return ::open(destination.path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | start);
+}
+
+void write_in_place(const std::string& path, const Destination& destination, const Writer& write) {
+  FileDescriptor file(open_in_place(destination));
   if (!file.is_open()) fail(path, "write");
   write_pieces(file.get(), path, write);
   if (!file.close()) fail(path, "write");
 }
 
-// A file beside `path` that is gone unless it took its place.
+// A file beside `replaced` that is gone unless it took its place.
 class Replacement {
  public:
-  explicit Replacement(const std::string& path)
-      : path_(path), name_(path + ".XXXXXX"), file_(::mkstemp(name_.data())) {
-    if (!file_.is_open()) fail(path_, "write");
-  }
+  explicit Replacement(const std::filesystem::path& replaced)
+      : replaced_(replaced),
+        name_(std::filesystem::path(replaced).replace_filename(".lowtide-XXXXXX")),
+        file_(::mkstemp(name_.data())),
+        is_there_(file_.is_open()) {}
   ~Replacement() {
-    if (!name_.empty()) ::unlink(name_.c_str());
+    if (is_there_) ::unlink(name_.c_str());
   }
   Replacement(const Replacement&) = delete;
   Replacement& operator=(const Replacement&) = delete;
 
+  bool is_there() const { return is_there_; }
   int fd() const { return file_.get(); }
-  void take_place(mode_t mode) {
-    if (::fchmod(file_.get(), mode) != 0 || !file_.close() ||
-        ::rename(name_.c_str(), path_.c_str()) != 0)
-      fail(path_, "write");
-    name_.clear();
+  // Whether it may have the owner, the group and the permissions of `old`.
+  bool take_after(const struct stat& old) {
+    struct stat own;
+    if (::fstat(fd(), &own) != 0) return false;
+    const bool has_owner = own.st_uid == old.st_uid && own.st_gid == old.st_gid;
+    if (!has_owner && ::fchown(fd(), old.st_uid, old.st_gid) != 0) return false;
+    return ::fchmod(fd(), old.st_mode & 07777) == 0;
+  }
+  bool take_place() {
+    if (!file_.close() || ::rename(name_.c_str(), replaced_.c_str()) != 0) return false;
+    is_there_ = false;
+    return true;
   }
 
  private:
-  std::string path_;
+  std::filesystem::path replaced_;
   std::string name_;
   FileDescriptor file_;
+  bool is_there_;
 };
 
-// A link is followed: the file it names is replaced, not the link.
-std::string resolved(const std::string& path) {
-  std::error_code error;
-  const auto target = std::filesystem::canonical(path, error);
-  return error ? path : target.string();
+// False, with nothing written, where a new file can't stand for the old one: no file may be made
+// beside it, or not one of its owner.
+bool replace(const std::string& path, const Destination& destination, const Writer& write) {
+  Replacement file(destination.path);
+  const auto& old = destination.existing;
+  if (!file.is_there() || (old && !file.take_after(*old))) {
+    if (old) return false;
+    fail(path, "write");
+  }
+  if (!old && ::fchmod(file.fd(), default_mode()) != 0) fail(path, "write");
+  write_pieces(file.fd(), path, write);
+  if (!file.take_place()) fail(path, "write");
+  return true;
 }
 
 }  // namespace
 
 std::string read_file(const std::string& path) {
+  if (path.find('\0') != std::string::npos) {
+    errno = EINVAL;
+    fail(path, "read");
+  }
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.is_open()) fail(path, "read");
   struct stat info;
@@ -126,18 +158,12 @@ std::string read_file(const std::string& path) {
 }
 
 void write_file_atomically(const std::string& path, const Writer& write) {
-  struct stat info;
-  const bool exists = ::stat(path.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) {
-    errno = EISDIR;
-    fail(path, "write");
-  }
-  if (exists && !S_ISREG(info.st_mode)) return write_directly(path, write);
-  const std::string target = exists ? resolved(path) : path;
-  if (exists && ::access(target.c_str(), W_OK) != 0) fail(path, "write");
-  Replacement file(target);
-  write_pieces(file.fd(), path, write);
-  file.take_place(exists ? info.st_mode & 07777 : default_mode());
+  const Destination destination = destination_of(path);
+  const auto& old = destination.existing;
+  const bool is_file = !destination.is_open_file && (!old || S_ISREG(old->st_mode));
+  if (is_file && old && ::access(destination.path.c_str(), W_OK) != 0) fail(path, "write");
+  if (is_file && replace(path, destination, write)) return;
+  write_in_place(path, destination, write);
 }
 
 void write_file_atomically(const std::string& path, std::string_view text) {

@@ -14,8 +14,11 @@ using TextSink = std::function<void(std::string_view)>;
 std::string read_file(const std::string& path);
 
 // Writes beside `path` and renames, so that `path` holds either its old bytes or all the new ones,
-// whatever happens (disk full, interruption); an existing file keeps its permissions. Devices and
-// pipes (/dev/stdout) are written directly. Throws InputError if it cannot.
+// whatever happens (disk full, interruption). Links are followed; an existing file keeps its owner
+// and permissions, and where it has other names (hard links) these keep the old bytes. Written in
+// place are devices, pipes and what is open already (/dev/stdout: appended where >> says so), and a
+// file that can't be replaced as it is: its folder is read-only, or it is someone else's. Throws
+// InputError if it cannot.
 void write_file_atomically(const std::string& path, std::string_view text);
 
 // The same for a text too large to be held: `write` is called once and hands over its pieces.
