@@ -20,4 +20,10 @@ Bytes to_bytes(nb::handle value, const std::string& where) {
   return bytes;
 }
 
+std::string to_path(nb::handle value) {
+  const nb::object encoded = nb::module_::import_("os").attr("fsencode")(value);
+  const nb::bytes bytes = nb::cast<nb::bytes>(encoded);
+  return {bytes.c_str(), bytes.size()};
+}
+
 }  // namespace lowtide::python

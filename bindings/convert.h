@@ -13,4 +13,7 @@ namespace lowtide::python {
 // Throws InputError(where, ...), which becomes ValueError.
 Bytes to_bytes(nanobind::handle value, const std::string& where);
 
+// A path as os.fsencode takes it: str, bytes or os.PathLike; else TypeError, as everywhere.
+std::string to_path(nanobind::handle value);
+
 }  // namespace lowtide::python

@@ -158,8 +158,13 @@ void bind_graph(nb::module_& module) {
       .def(
           "build", [](GraphBuilder& builder) { return std::move(builder).build(); },
           "The graph; the builder is empty afterwards.");
-  module.def("load_graph", &load_graph, "path"_a);
-  module.def("save_graph", &save_graph, "graph"_a, "path"_a);
+  module.def(
+      "load_graph", [](nb::handle path) { return load_graph(to_path(path)); }, "path"_a,
+      nb::sig("def load_graph(path: str | os.PathLike[str]) -> Graph"));
+  module.def(
+      "save_graph", [](const Graph& graph, nb::handle path) { save_graph(graph, to_path(path)); },
+      "graph"_a, "path"_a,
+      nb::sig("def save_graph(graph: Graph, path: str | os.PathLike[str]) -> None"));
 }
 
 }  // namespace lowtide::python

@@ -48,10 +48,10 @@ BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string
   return {std::move(graph_object), std::move(outcome)};
 }
 
-BoundPlan load(const std::string& path, nb::object graph_object) {
+BoundPlan load(nb::handle path, nb::object graph_object) {
   const Graph& graph = nb::cast<const Graph&>(graph_object);
   PlanOutcome outcome;
-  outcome.plan = load_matching_plan(path, graph);
+  outcome.plan = load_matching_plan(to_path(path), graph);
   outcome.program_peak_bytes = simulated_peak(graph, program_order(graph));
   return {std::move(graph_object), std::move(outcome)};
 }
@@ -187,13 +187,14 @@ void bind_plan(nb::module_& module) {
       "once,\n"
       "not with reuse. Raises ValueError for bad options.");
   module.def("load_plan", &load, "path"_a, "graph"_a,
-             nb::sig("def load_plan(path: str, graph: Graph) -> Plan"));
+             nb::sig("def load_plan(path: str | os.PathLike[str], graph: Graph) -> Plan"));
   module.def(
       "save_plan",
-      [](const BoundPlan& bound, const std::string& path) {
-        save_plan(bound.graph(), bound.plan(), path);
+      [](const BoundPlan& bound, nb::handle path) {
+        save_plan(bound.graph(), bound.plan(), to_path(path));
       },
-      "plan"_a, "path"_a);
+      "plan"_a, "path"_a,
+      nb::sig("def save_plan(plan: Plan, path: str | os.PathLike[str]) -> None"));
   module.def("verify", &violations_of, "graph"_a, "plan"_a,
              "Every violation of the plan, a line each, by code that shares nothing with the "
              "solvers; [] if it is "

@@ -4,6 +4,7 @@
 
 #include "bindings.h"
 #include "bound_plan.h"
+#include "convert.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/report/html.h"
@@ -38,9 +39,8 @@ std::vector<ReportPlan> labelled_plans(const Graph& graph, nb::handle plans) {
 void bind_report(nb::module_& module) {
   module.def(
       "report",
-      [](const Graph& graph, nb::handle plans, const nb::object& path) {
-        const std::string file = nb::cast<std::string>(nb::str(path));
-        write_file_atomically(file, html_report(graph, labelled_plans(graph, plans)));
+      [](const Graph& graph, nb::handle plans, nb::handle path) {
+        write_file_atomically(to_path(path), html_report(graph, labelled_plans(graph, plans)));
       },
       "graph"_a, "plan"_a, "path"_a,
       nb::sig("def report(graph: Graph, plan: Plan | dict[str, Plan], path: str | "

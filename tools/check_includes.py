@@ -1,4 +1,5 @@
-"""Checks every #include in src/lowtide against the table of who may include whom (ARCHITECTURE.md)."""
+"""Checks every #include in src/lowtide against the table of who may include whom (ARCHITECTURE.md), and that
+no command prints past the door that escapes."""
 
 from __future__ import annotations
 
@@ -39,6 +40,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
 }
 
+PRINTS = re.compile(r"\b(f?printf|fputs|puts|fwrite|cout|cerr)\b")
+
 
 def violations() -> list[str]:
     found = []
@@ -55,6 +58,8 @@ def violations() -> list[str]:
                 found.append(f"{where}:{number}: {folder}/{room[0]} must not include {folder}/{include[2]}")
             if "highs_c_api.h" in line and path.name != "highs.cc":
                 found.append(f"{where}:{number}: only mip/highs.cc knows HiGHS")
+            if folder == "cli" and PRINTS.search(line) and path.stem not in ("terminal", "progress_line"):
+                found.append(f"{where}:{number}: print by cli/terminal.h, which escapes")
     return found
 
 

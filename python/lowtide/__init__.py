@@ -74,15 +74,15 @@ __all__ = [
 
 def load(path: str | os.PathLike[str], graph: Graph | None = None) -> Graph | Plan:
     """The graph in a lowtide-graph file; with `graph`, the plan for it in a lowtide-plan file."""
-    return load_graph(os.fspath(path)) if graph is None else load_plan(os.fspath(path), graph)
+    return load_graph(path) if graph is None else load_plan(path, graph)
 
 
 def save(value: Graph | Plan, path: str | os.PathLike[str]) -> None:
     """Write a graph or a plan as JSON; an existing file is replaced only once the new one is whole."""
     if isinstance(value, Graph):
-        save_graph(value, os.fspath(path))
+        save_graph(value, path)
     elif isinstance(value, Plan):
-        save_plan(value, os.fspath(path))
+        save_plan(value, path)
     else:
         raise ValueError(f"save: a Graph or a Plan, not {type(value).__name__}")
 

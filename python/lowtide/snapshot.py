@@ -32,9 +32,10 @@ import pickle
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import lowtide
+from lowtide._core import escaped
 
 USED = ("active_allocated", "active_awaiting_free", "active_pending_free")
 
@@ -355,8 +356,18 @@ def graph_of(trace: Trace, name: str = "snapshot") -> lowtide.Graph:
     return builder.build()
 
 
+def _shown(text: object) -> str:
+    """As a terminal only shows it, whatever a file or an argument holds."""
+    return escaped(str(text).encode("utf-8", "surrogateescape"))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"lowtide: {_shown(message)} (--help shows the usage)\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lowtide.snapshot", description=__doc__.split("\n", 1)[0])
+    parser = _Parser(prog="python -m lowtide.snapshot", description=__doc__.split("\n", 1)[0])
     parser.add_argument("snapshot", help="a file of torch.cuda.memory._dump_snapshot")
     parser.add_argument("-o", "--output", help="write an HTML report of the planned layout")
     parser.add_argument("--device", type=int, help="the first with events, if not given")
@@ -364,15 +375,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--time-limit", type=float, default=10.0, help="seconds for the layout")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
+    output = options.output
     try:
+        if output and os.path.exists(output) and os.path.samefile(output, options.snapshot):
+            raise ValueError(f"{output}: is the snapshot as well")
         snapshot = read(options.snapshot)
         report = analyse(snapshot, options.device, alignment=options.alignment, time_limit=options.time_limit)
-        if options.output:
+        if output is not None:
             graph = graph_of(trace_of(snapshot, options.device), pathlib.Path(options.snapshot).stem)
             plan = lowtide.plan(graph, alignment=options.alignment, time_limit=options.time_limit)
-            lowtide.report(graph, plan, options.output)
+            lowtide.report(graph, plan, output)
     except ValueError as error:
-        print(f"lowtide: {error}", file=sys.stderr)
+        print(f"lowtide: {_shown(error)}", file=sys.stderr)
         return 2
     print(json.dumps(_fields(report)) if options.json else report)
     return 0

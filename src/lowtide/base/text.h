@@ -1,4 +1,4 @@
-// Names in messages: one line, quoted, never longer than a reader wants.
+// Text that may be shown: whatever a file or an argument holds, a terminal only shows it.
 #pragma once
 
 #include <string>
@@ -6,10 +6,15 @@
 
 namespace lowtide {
 
-// 'name', with control characters escaped and the middle of very long names left out.
-std::string quote(std::string_view name);
+enum class LineBreaks { kEscaped, kKept };
 
-// `text` with line breaks turned into spaces: an error is one line.
-std::string one_line(std::string_view text);
+// `text` with all escaped that a terminal would act on instead of showing it: control characters
+// (C0, DEL, C1: \x1b, \u009b), those that turn the direction of writing, line separators, and bytes
+// that are no UTF-8. Everything that lowtide prints and every error comes through here; a second
+// time changes nothing.
+std::string escaped(std::string_view text, LineBreaks breaks = LineBreaks::kEscaped);
+
+// 'name', escaped, with the middle of very long names left out.
+std::string quote(std::string_view name);
 
 }  // namespace lowtide

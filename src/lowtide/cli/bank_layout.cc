@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
-#include <cstdio>
 
 #include "lowtide/base/check.h"
 #include "lowtide/base/text.h"
 #include "lowtide/cli/buffer_names.h"
 #include "lowtide/cli/size_text.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/json_fields.h"
@@ -97,17 +97,16 @@ void print_conflict(const IntervalCsv& csv, const BankProblem& problem,
   const std::string names = some_names(csv, conflict.buffers);
   const std::string banks = joined(names_of(problem.banks, conflict.banks), " and ");
   if (conflict.step)
-    std::printf(
+    print(
         "impossible: %zu buffers live at %lld can only be in %s, which hold%s %lld bytes; "
         "they need %lld: %s\n",
         conflict.buffers.size(), static_cast<long long>(*conflict.step), banks.c_str(),
         std::has_single_bit(conflict.banks) ? "s" : "", static_cast<long long>(conflict.size),
         static_cast<long long>(conflict.bytes), names.c_str());
   else
-    std::printf(
-        "impossible: no banks hold these %zu buffers together%s: %s\n", conflict.buffers.size(),
-        conflict.irreducible ? ", any fewer of them fit" : " (perhaps fewer do not fit either)",
-        names.c_str());
+    print("impossible: no banks hold these %zu buffers together%s: %s\n", conflict.buffers.size(),
+          conflict.irreducible ? ", any fewer of them fit" : " (perhaps fewer do not fit either)",
+          names.c_str());
 }
 
 OrderedJson conflict_json(const IntervalCsv& csv, const BankProblem& problem,
@@ -138,17 +137,17 @@ OrderedJson json_of(const BankProblem& problem, const Solution<BankLayout>& solu
 }
 
 void print_text(const BankProblem& problem, const Solution<BankLayout>& solution, double seconds) {
-  std::printf("%zu buffers: %s", problem.allowed.size(), to_string(solution.status()));
+  print("%zu buffers: %s", problem.allowed.size(), to_string(solution.status()));
   if (solution.has_value()) {
-    std::printf(", cost %lld", static_cast<long long>(solution.value()));
+    print(", cost %lld", static_cast<long long>(solution.value()));
     for (std::size_t k = 0; k < problem.banks.size(); ++k)
-      std::printf(", %s %lld of %lld bytes", problem.banks[k].name.c_str(),
-                  static_cast<long long>(solution.best().heights[k]),
-                  static_cast<long long>(problem.banks[k].size));
+      print(", %s %lld of %lld bytes", problem.banks[k].name.c_str(),
+            static_cast<long long>(solution.best().heights[k]),
+            static_cast<long long>(problem.banks[k].size));
   }
   if (solution.status() != Status::kInfeasible)
-    std::printf(", cost at least %lld", static_cast<long long>(solution.bound()));
-  std::printf(", %.3f s\n", seconds);
+    print(", cost at least %lld", static_cast<long long>(solution.bound()));
+  print(", %.3f s\n", seconds);
 }
 
 }  // namespace
@@ -169,7 +168,7 @@ int run_banks(const IntervalCsv& csv, const BankArguments& arguments, const Layo
   if (solution.status() == Status::kInfeasible) conflict = explain_banks(problem, limits);
   OrderedJson object = json_of(problem, solution, seconds);
   if (conflict) object["conflict"] = conflict_json(csv, problem, *conflict);
-  arguments.json ? void(std::printf("%s\n", json_text(object).c_str()))
+  arguments.json ? void(print("%s\n", json_text(object).c_str()))
                  : print_text(problem, solution, seconds);
   if (conflict && !arguments.json) print_conflict(csv, problem, *conflict);
   if (solution.status() == Status::kInfeasible) return 3;

@@ -1,11 +1,12 @@
 // `lowtide check`: a memory budget for CI.
-#include <cstdio>
 #include <memory>
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/files.h"
 #include "lowtide/cli/plans.h"
 #include "lowtide/cli/size_text.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/report/contributors.h"
@@ -29,22 +30,21 @@ struct CheckArguments {
 bool check_value(const std::string& what, Bytes value, Bytes budget) {
   const bool fits = value <= budget;
   const Bytes distance = fits ? budget - value : value - budget;
-  std::printf("%s: %s %s, budget %s: %s %s\n", fits ? "ok" : "over", what.c_str(),
-              format_bytes(value).c_str(), format_bytes(budget).c_str(),
-              format_bytes(distance).c_str(), fits ? "to spare" : "too much");
+  print("%s: %s %s, budget %s: %s %s\n", fits ? "ok" : "over", what.c_str(),
+        format_bytes(value).c_str(), format_bytes(budget).c_str(), format_bytes(distance).c_str(),
+        fits ? "to spare" : "too much");
   return fits;
 }
 
 // Whether another order could meet the budget.
 void explain_peak(const Graph& graph, const Plan& plan, Bytes budget) {
   if (plan.peak_lower_bound_bytes > budget)
-    std::printf("no order of this graph can meet it: every one needs at least %s\n",
-                format_bytes(plan.peak_lower_bound_bytes).c_str());
+    print("no order of this graph can meet it: every one needs at least %s\n",
+          format_bytes(plan.peak_lower_bound_bytes).c_str());
   const Timeline timeline = make_timeline(graph, plan);
-  std::printf("the peak is at %s; the largest tensors there:\n",
-              peak_place(graph, timeline).c_str());
+  print("the peak is at %s; the largest tensors there:\n", peak_place(graph, timeline).c_str());
   for (const std::string& line : largest_at_peak(graph, timeline, kContributors))
-    std::printf("  %s\n", line.c_str());
+    print("  %s\n", line.c_str());
 }
 
 int run(const CheckArguments& arguments) {
@@ -56,7 +56,7 @@ int run(const CheckArguments& arguments) {
   const Bytes beside = arguments.with_persistent ? graph.persistent_bytes() : 0;
   const std::string suffix = arguments.with_persistent ? " with persistent" : "";
   bool fits = true;
-  std::printf("%s\n", one_line(graph.name()).c_str());
+  print("%s\n", escaped(graph.name()).c_str());
   if (!arguments.max_peak.empty()) {
     const Bytes budget = parse_size(arguments.max_peak, "--max-peak");
     fits = check_value("peak" + suffix, checked.peak_bytes + beside, budget);
@@ -76,12 +76,12 @@ void add_check_command(CLI::App& app, int* exit_code) {
   PlanOptions& options = arguments->options;
   CLI::App* command = app.add_subcommand(
       "check", "Hold a graph to a memory budget; exit 1 with the largest tensors if it is over");
-  command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
+  add_file(command, "GRAPH", &arguments->graph_path, "A lowtide-graph JSON file")->required();
   command->add_option("--max-peak", arguments->max_peak, "Budget for the peak, e.g. 2.1GiB");
   command->add_option("--max-arena", arguments->max_arena, "Budget for the arena");
   command->add_flag("--with-persistent", arguments->with_persistent,
                     "Count weights, state and inputs as well");
-  command->add_option("--plan", arguments->plan_path, "Check this plan instead of making one");
+  add_file(command, "--plan", &arguments->plan_path, "Check this plan instead of making one");
   command->add_option("--order", options.order, "Order solver; 'given' checks program order")
       ->capture_default_str();
   command->add_option("--time-limit", options.time_limit_seconds, "Seconds for the searches")

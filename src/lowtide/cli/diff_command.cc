@@ -1,9 +1,10 @@
 // `lowtide diff`: which tensors made the peak grow.
-#include <cstdio>
 #include <memory>
 
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/files.h"
 #include "lowtide/cli/plans.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/report/diff.h"
@@ -29,7 +30,7 @@ void run(const DiffArguments& arguments) {
   const Plan new_plan = are_plans ? load_verified_plan(arguments.new_path, after)
                                   : make_plan(after, arguments.options);
   const DiffFormat format = arguments.markdown ? DiffFormat::kMarkdown : DiffFormat::kText;
-  std::printf("%s", diff_report({before, old_plan}, {after, new_plan}, format).c_str());
+  print_text(diff_report({before, old_plan}, {after, new_plan}, format));
 }
 
 }  // namespace
@@ -39,11 +40,10 @@ void add_diff_command(CLI::App& app, int*) {
   PlanOptions& options = arguments->options;
   CLI::App* command = app.add_subcommand(
       "diff", "Compare two graphs, or two plans (with --graph): which tensors made the peak grow");
-  command->add_option("OLD", arguments->old_path, "A graph, or a plan")->required();
-  command->add_option("NEW", arguments->new_path, "A graph, or a plan")->required();
-  command
-      ->add_option("--graph", arguments->graph_paths,
-                   "OLD and NEW are plans of this graph (give two if theirs differ)")
+  add_file(command, "OLD", &arguments->old_path, "A graph, or a plan")->required();
+  add_file(command, "NEW", &arguments->new_path, "A graph, or a plan")->required();
+  add_file(command, "--graph", &arguments->graph_paths,
+           "OLD and NEW are plans of this graph (give two if theirs differ)")
       ->expected(1, 2);
   command->add_flag("--markdown", arguments->markdown, "For a comment on a pull request");
   command->add_option("--order", options.order, "Order solver for graphs")->capture_default_str();

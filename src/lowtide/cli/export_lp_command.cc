@@ -1,10 +1,11 @@
-#include <cstdio>
 #include <memory>
 #include <optional>
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/files.h"
 #include "lowtide/cli/plans.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
@@ -30,8 +31,8 @@ struct ExportArguments {
 };
 
 std::string title(const Graph& graph, const char* what, Bytes unit) {
-  return graph.name() + ": MODeL's program for " + what + "; sizes in " + std::to_string(unit) +
-         " bytes";
+  return quote(graph.name()) + ": MODeL's program for " + what + "; sizes in " +
+         std::to_string(unit) + " bytes";
 }
 
 ProgramNames names_of(const Graph& graph, const LoweredOrder& lowered) {
@@ -118,9 +119,10 @@ std::string text_of(const ExportArguments& arguments) {
 }
 
 void run(const ExportArguments& arguments) {
+  claim_outputs({arguments.graph_path, arguments.plan_path}, {arguments.lp_path});
   const std::string text = text_of(arguments);
   if (arguments.lp_path.empty())
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    print_text(text);
   else
     write_file_atomically(arguments.lp_path, text);
 }
@@ -132,14 +134,14 @@ void add_export_lp_command(CLI::App& app, int*) {
   CLI::App* command = app.add_subcommand(
       "export-lp",
       "Write one of the paper's integer programs of a graph as LP text, for any solver");
-  command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
-  command->add_option("-o,--output", arguments->lp_path, "Where to write it; else to stdout");
+  add_file(command, "GRAPH", &arguments->graph_path, "A lowtide-graph JSON file")->required();
+  add_file(command, "-o,--output", &arguments->lp_path, "Where to write it; else to stdout");
   command
       ->add_option("--program", arguments->program,
                    "Which: order, layout (of program order, or of --plan) or joint")
       ->capture_default_str();
-  command->add_option("--plan", arguments->plan_path,
-                      "A plan of the graph whose order the layout program takes");
+  add_file(command, "--plan", &arguments->plan_path,
+           "A plan of the graph whose order the layout program takes");
   command->add_option("--alignment", arguments->alignment,
                       "Offsets are multiples of it, in bytes; else the plan's, else 64");
   command->add_flag("--reuse", arguments->use_reuse,

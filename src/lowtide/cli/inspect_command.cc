@@ -1,12 +1,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/files.h"
 #include "lowtide/cli/plans.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/report/inspect.h"
 #include "lowtide/verify/simulator.h"
@@ -31,20 +32,20 @@ TerminalSize terminal_size() {
 
 void run(const InspectArguments& arguments) {
   const Graph graph = load_graph(arguments.graph_path);
-  std::printf("%s: %zu nodes, %zu tensors\n", one_line(graph.name()).c_str(), graph.num_nodes(),
-              graph.num_tensors());
-  std::printf("persistent          %s\n", format_bytes(graph.persistent_bytes()).c_str());
-  std::printf("program-order peak  %s\n",
-              format_bytes(simulated_peak(graph, program_order(graph))).c_str());
+  print("%s: %zu nodes, %zu tensors\n", escaped(graph.name()).c_str(), graph.num_nodes(),
+        graph.num_tensors());
+  print("persistent          %s\n", format_bytes(graph.persistent_bytes()).c_str());
+  print("program-order peak  %s\n",
+        format_bytes(simulated_peak(graph, program_order(graph))).c_str());
   const bool given = !arguments.plan_path.empty();
   const Plan plan =
       given ? load_verified_plan(arguments.plan_path, graph) : make_plan(graph, arguments.options);
   const Timeline timeline =
       given ? make_timeline(graph, plan) : make_timeline(graph, program_order_of(graph));
-  std::fputs(inspect_text(graph, timeline, terminal_size()).c_str(), stdout);
+  print_text(inspect_text(graph, timeline, terminal_size()));
   const Limits limits = Limits::within_steps(kExplanationSteps);
   const BoundReason reason = explain_bound(graph, plan, limits);
-  std::printf("\n%s", bound_text(graph, timeline, plan, reason).c_str());
+  print("\n%s", bound_text(graph, timeline, plan, reason).c_str());
 }
 
 }  // namespace
@@ -53,8 +54,8 @@ void add_inspect_command(CLI::App& app, int*) {
   auto arguments = std::make_shared<InspectArguments>();
   CLI::App* command = app.add_subcommand(
       "inspect", "Draw a graph's memory over its steps, and what is live at the peak");
-  command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
-  command->add_option("PLAN", arguments->plan_path, "Draw this plan instead of program order");
+  add_file(command, "GRAPH", &arguments->graph_path, "A lowtide-graph JSON file")->required();
+  add_file(command, "PLAN", &arguments->plan_path, "Draw this plan instead of program order");
   command
       ->add_option("--time-limit", arguments->options.time_limit_seconds,
                    "Seconds to find a good order and its bound")

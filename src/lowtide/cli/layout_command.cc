@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
 
@@ -8,8 +7,10 @@
 #include "lowtide/cli/bank_layout.h"
 #include "lowtide/cli/buffer_names.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/files.h"
 #include "lowtide/cli/progress_line.h"
 #include "lowtide/cli/size_text.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/interval_csv.h"
@@ -85,14 +86,13 @@ std::optional<Conflict> conflict_of(const LayoutRequest& request, const Solution
 void print_conflict(const IntervalCsv& csv, const Conflict& conflict) {
   const std::string count = std::to_string(conflict.buffers.size());
   if (conflict.step)
-    std::printf("impossible: %s buffers live at %lld need %lld bytes: %s\n", count.c_str(),
-                static_cast<long long>(*conflict.step), static_cast<long long>(conflict.bytes),
-                some_names(csv, conflict.buffers).c_str());
+    print("impossible: %s buffers live at %lld need %lld bytes: %s\n", count.c_str(),
+          static_cast<long long>(*conflict.step), static_cast<long long>(conflict.bytes),
+          some_names(csv, conflict.buffers).c_str());
   else
-    std::printf(
-        "impossible: no layout holds these %s buffers%s: %s\n", count.c_str(),
-        conflict.irreducible ? ", any fewer of them fit" : " (perhaps fewer do not fit either)",
-        some_names(csv, conflict.buffers).c_str());
+    print("impossible: no layout holds these %s buffers%s: %s\n", count.c_str(),
+          conflict.irreducible ? ", any fewer of them fit" : " (perhaps fewer do not fit either)",
+          some_names(csv, conflict.buffers).c_str());
 }
 
 OrderedJson conflict_json(const IntervalCsv& csv, const Conflict& conflict) {
@@ -112,14 +112,13 @@ void print_json(const IntervalCsv& csv, const Solution<Layout>& solution,
   object["status"] = to_string(solution.status());
   object["seconds"] = seconds;
   if (conflict) object["conflict"] = conflict_json(csv, *conflict);
-  std::printf("%s\n", json_text(object).c_str());
+  print("%s\n", json_text(object).c_str());
 }
 
 void print_text(const LayoutProblem& problem, const Solution<Layout>& solution, double seconds) {
-  std::printf("%zu buffers: %s", problem.buffers.size(), to_string(solution.status()));
-  if (solution.has_value())
-    std::printf(", height %lld bytes", static_cast<long long>(solution.value()));
-  std::printf(", at least %lld bytes, %.3f s\n", static_cast<long long>(solution.bound()), seconds);
+  print("%zu buffers: %s", problem.buffers.size(), to_string(solution.status()));
+  if (solution.has_value()) print(", height %lld bytes", static_cast<long long>(solution.value()));
+  print(", at least %lld bytes, %.3f s\n", static_cast<long long>(solution.bound()), seconds);
 }
 
 void write_offsets(const IntervalCsv& csv, const Layout& layout, const std::string& path) {
@@ -132,6 +131,7 @@ void write_offsets(const IntervalCsv& csv, const Layout& layout, const std::stri
 
 int run(const LayoutArguments& arguments) {
   check(arguments);
+  claim_outputs({arguments.csv_path}, {arguments.output_path});
   IntervalCsv csv = load_interval_csv(arguments.csv_path);
   if (!arguments.banks.empty())
     return run_banks(csv,
@@ -165,14 +165,12 @@ void add_layout_command(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand(
       "layout",
       "Place buffers with given lifetimes in an arena of least height, or in one of a given size");
-  command
-      ->add_option("BUFFERS", arguments->csv_path,
-                   "CSV with a header and a line a buffer; its columns are below")
+  add_file(command, "BUFFERS", &arguments->csv_path,
+           "CSV with a header and a line a buffer; its columns are below")
       ->required()
       ->type_name("CSV");
-  command
-      ->add_option("-o,--output", arguments->output_path,
-                   "The same file with the column offset (and bank)")
+  add_file(command, "-o,--output", &arguments->output_path,
+           "The same file with the column offset (and bank)")
       ->type_name("CSV");
   command
       ->add_option("--capacity", arguments->capacity,

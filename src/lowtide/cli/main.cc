@@ -1,9 +1,10 @@
 // `lowtide`: the command line. Exit 2 and one line on stderr for bad input or usage.
-#include <cstdio>
 #include <new>
+#include <sstream>
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 
 namespace lowtide::cli {
@@ -12,7 +13,7 @@ namespace {
 constexpr int kBadInput = 2;
 
 int fail(const std::string& message) {
-  std::fprintf(stderr, "lowtide: %s\n", one_line(message).c_str());
+  note("lowtide: %s\n", escaped(message).c_str());
   return kBadInput;
 }
 
@@ -33,12 +34,10 @@ int run(int argc, char** argv) {
   add_export_lp_command(app, &exit_code);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::CallForAllHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::CallForVersion& version) {
-    return app.exit(version);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    std::ostringstream text;
+    app.exit(asked, text);
+    print_text(text.str());
   } catch (const CLI::ParseError& error) {
     return fail(std::string(error.what()) + " (lowtide --help shows the usage)");
   } catch (const InputError& error) {
@@ -46,7 +45,7 @@ int run(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return fail("not enough memory");
   }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout)) return fail("standard output: cannot write");
+  if (!flush_standard_output()) return fail("standard output: cannot write");
   return exit_code;
 }
 

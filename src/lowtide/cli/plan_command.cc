@@ -3,7 +3,9 @@
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/files.h"
 #include "lowtide/cli/progress_line.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/io/json_fields.h"
 #include "lowtide/io/plan_json.h"
@@ -36,7 +38,7 @@ void print_json(const Graph& graph, const PlanOutcome& outcome, bool joint) {
                         {"layout_seconds", outcome.layout_seconds},
                         {"total_seconds", outcome.total_seconds}};
   if (joint) object["joint_lower_bound_bytes"] = outcome.joint_lower_bound_bytes;
-  std::printf("%s\n", json_text(object).c_str());
+  print("%s\n", json_text(object).c_str());
 }
 
 double percent(Bytes part, Bytes whole) {
@@ -44,8 +46,8 @@ double percent(Bytes part, Bytes whole) {
 }
 
 void print_line(const char* label, Bytes bytes, const std::string& remark) {
-  std::printf("%-14s %12s  %15lld B  %s\n", label, format_bytes(bytes).c_str(),
-              static_cast<long long>(bytes), remark.c_str());
+  print("%-14s %12s  %15lld B  %s\n", label, format_bytes(bytes).c_str(),
+        static_cast<long long>(bytes), remark.c_str());
 }
 
 std::string proof(Status status, Bytes value, Bytes bound) {
@@ -61,8 +63,8 @@ void print_text(const Graph& graph, const PlanOutcome& outcome, bool joint) {
   char saved[64];
   std::snprintf(saved, sizeof saved, "%.2f %% less, ",
                 percent(outcome.program_peak_bytes - plan.peak_bytes, outcome.program_peak_bytes));
-  std::printf("%s: %zu nodes, %zu tensors\n", one_line(graph.name()).c_str(), graph.num_nodes(),
-              graph.num_tensors());
+  print("%s: %zu nodes, %zu tensors\n", escaped(graph.name()).c_str(), graph.num_nodes(),
+        graph.num_tensors());
   print_line("persistent", graph.persistent_bytes(), "weights, state, inputs: beside the plan");
   print_line("program order", outcome.program_peak_bytes, "peak as written");
   print_line("planned peak", plan.peak_bytes,
@@ -76,11 +78,12 @@ void print_text(const Graph& graph, const PlanOutcome& outcome, bool joint) {
                    proof(plan.arena_bytes == outcome.joint_lower_bound_bytes ? Status::kOptimal
                                                                              : Status::kFeasible,
                          plan.arena_bytes, outcome.joint_lower_bound_bytes));
-  std::printf("%.3f s (order %.3f s, layout %.3f s), verified\n", outcome.total_seconds,
-              outcome.order_seconds, outcome.layout_seconds);
+  print("%.3f s (order %.3f s, layout %.3f s), verified\n", outcome.total_seconds,
+        outcome.order_seconds, outcome.layout_seconds);
 }
 
 void run(const PlanArguments& arguments) {
+  claim_outputs({arguments.graph_path}, {arguments.plan_path});
   const Graph graph = load_graph(arguments.graph_path);
   PlanOptions options = arguments.options;
   PlanOutcome outcome;
@@ -101,8 +104,8 @@ void add_plan_command(CLI::App& app, int*) {
   PlanOptions& options = arguments->options;
   CLI::App* command =
       app.add_subcommand("plan", "Order a graph's nodes and place its tensors; verified");
-  command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
-  command->add_option("-o,--output", arguments->plan_path, "Where to write the plan");
+  add_file(command, "GRAPH", &arguments->graph_path, "A lowtide-graph JSON file")->required();
+  add_file(command, "-o,--output", &arguments->plan_path, "Where to write the plan");
   command->add_option("--time-limit", options.time_limit_seconds, "Seconds for the searches")
       ->capture_default_str();
   command->add_option("--step-limit", options.step_limit,

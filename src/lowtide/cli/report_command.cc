@@ -1,9 +1,12 @@
-#include <cstdio>
+#include <array>
 #include <filesystem>
 #include <memory>
 
+#include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/files.h"
 #include "lowtide/cli/plans.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
@@ -15,6 +18,8 @@
 
 namespace lowtide::cli {
 namespace {
+
+constexpr std::array kCharts = {"memory", "addresses"};
 
 struct ReportArguments {
   std::string graph_path;
@@ -47,6 +52,16 @@ std::string chart_path(const std::string& path, const std::string& chart) {
   return result.string() + "-" + chart + ".svg";
 }
 
+void claim(const ReportArguments& arguments) {
+  std::vector<std::string> inputs = arguments.plan_paths;
+  inputs.push_back(arguments.graph_path);
+  std::vector<std::string> outputs = {arguments.report_path, arguments.trace_path,
+                                      arguments.csv_path, arguments.dot_path};
+  if (!arguments.svg_path.empty())
+    for (const char* chart : kCharts) outputs.push_back(chart_path(arguments.svg_path, chart));
+  claim_outputs(inputs, outputs);
+}
+
 std::string page(const Graph& graph, const std::vector<Plan>& plans,
                  const ReportArguments& arguments) {
   std::vector<ReportPlan> shown;
@@ -57,7 +72,7 @@ std::string page(const Graph& graph, const std::vector<Plan>& plans,
 
 void write(const std::string& path, const std::string& text) {
   write_file_atomically(path, text);
-  std::fprintf(stderr, "wrote %s\n", path.c_str());
+  note("wrote %s\n", escaped(path).c_str());
 }
 
 void run(const ReportArguments& arguments) {
@@ -65,13 +80,14 @@ void run(const ReportArguments& arguments) {
   if (a.report_path.empty() && a.svg_path.empty() && a.trace_path.empty() && a.csv_path.empty() &&
       a.dot_path.empty())
     throw InputError("report", "say what to write: -o, --svg, --trace, --csv or --dot");
+  claim(a);
   const Graph graph = load_graph(a.graph_path);
   const std::vector<Plan> plans = plans_to_show(graph, a);
   const Plan& first = plans.front();
   if (!a.report_path.empty()) write(a.report_path, page(graph, plans, a));
   if (!a.svg_path.empty()) {
-    write(chart_path(a.svg_path, "memory"), memory_svg(graph, first));
-    write(chart_path(a.svg_path, "addresses"), addresses_svg(graph, first));
+    write(chart_path(a.svg_path, kCharts[0]), memory_svg(graph, first));
+    write(chart_path(a.svg_path, kCharts[1]), addresses_svg(graph, first));
   }
   if (!a.trace_path.empty()) write(a.trace_path, trace_json(graph, first));
   if (!a.csv_path.empty()) write(a.csv_path, tensor_csv(graph, first));
@@ -84,17 +100,17 @@ void add_report_command(CLI::App& app, int*) {
   auto arguments = std::make_shared<ReportArguments>();
   CLI::App* command =
       app.add_subcommand("report", "Write a self-contained HTML page about plans, or their charts");
-  command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
-  command->add_option("PLAN", arguments->plan_paths,
-                      "lowtide-plan JSON files to show side by side; without one, a plan is made");
-  command->add_option("-o,--output", arguments->report_path, "Where to write the page");
-  command->add_option("--svg", arguments->svg_path,
-                      "NAME: the charts as NAME-memory.svg and NAME-addresses.svg (first plan)");
-  command->add_option("--trace", arguments->trace_path,
-                      "A trace for Perfetto or chrome://tracing (first plan)");
-  command->add_option("--csv", arguments->csv_path, "The tensors as CSV (first plan)");
-  command->add_option("--dot", arguments->dot_path,
-                      "The nodes and tensors around the peak for Graphviz (first plan)");
+  add_file(command, "GRAPH", &arguments->graph_path, "A lowtide-graph JSON file")->required();
+  add_file(command, "PLAN", &arguments->plan_paths,
+           "lowtide-plan JSON files to show side by side; without one, a plan is made");
+  add_file(command, "-o,--output", &arguments->report_path, "Where to write the page");
+  add_file(command, "--svg", &arguments->svg_path,
+           "NAME: the charts as NAME-memory.svg and NAME-addresses.svg (first plan)");
+  add_file(command, "--trace", &arguments->trace_path,
+           "A trace for Perfetto or chrome://tracing (first plan)");
+  add_file(command, "--csv", &arguments->csv_path, "The tensors as CSV (first plan)");
+  add_file(command, "--dot", &arguments->dot_path,
+           "The nodes and tensors around the peak for Graphviz (first plan)");
   command
       ->add_option("--time-limit", arguments->options.time_limit_seconds,
                    "Seconds for a plan that is made")

@@ -1,6 +1,6 @@
-#include <cstdio>
 
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/mip/highs.h"
 #include "lowtide/order/solvers.h"
@@ -13,19 +13,19 @@ void print_row(const char* name, const char* kind, const char* summary, bool nee
   const char* note = !needs_highs          ? ""
                      : mip::is_available() ? " (needs HiGHS)"
                                            : " (needs HiGHS: not in this build)";
-  std::printf("  %-18s %-10s %s%s\n", name, kind, summary, note);
+  print("  %-18s %-10s %s%s\n", name, kind, summary, note);
 }
 
 template <class Solvers>
 void print_table(const char* title, const Solvers& solvers) {
-  std::printf("%s\n", title);
+  print("%s\n", title);
   for (const auto& solver : solvers)
     print_row(solver.name, solver.exact ? "exact" : "heuristic", solver.summary,
               solver.needs_highs);
 }
 
 void print_passes() {
-  std::printf("rewriting passes (--rewrite)\n");
+  print("rewriting passes (--rewrite)\n");
   for (const RewritePass& pass : rewrite_passes())
     print_row(pass.name, pass.keeps_bound ? "lossless" : "restricts", pass.summary);
 }

@@ -1,8 +1,9 @@
-#include <cstdio>
 #include <memory>
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/files.h"
+#include "lowtide/cli/terminal.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/io/plan_json.h"
 #include "lowtide/verify/verifier.h"
@@ -22,14 +23,14 @@ int run(const VerifyArguments& arguments) {
   const LoadedPlan loaded = load_plan(arguments.plan_path, graph);
   const auto violations = verify(graph, loaded.plan);
   for (const std::string& mismatch : loaded.mismatches)
-    std::printf("mismatch: %s\n", one_line(mismatch).c_str());
+    print("mismatch: %s\n", escaped(mismatch).c_str());
   for (const Violation& violation : violations)
-    std::printf("%s: %s\n", to_string(violation.kind), one_line(violation.text).c_str());
+    print("%s: %s\n", to_string(violation.kind), escaped(violation.text).c_str());
   if (!loaded.mismatches.empty() || !violations.empty()) return kViolated;
-  std::printf("%s: the plan is right (%zu steps, peak %lld bytes, arena %lld bytes)\n",
-              one_line(graph.name()).c_str(), loaded.plan.schedule.size(),
-              static_cast<long long>(loaded.plan.peak_bytes),
-              static_cast<long long>(loaded.plan.arena_bytes));
+  print("%s: the plan is right (%zu steps, peak %lld bytes, arena %lld bytes)\n",
+        escaped(graph.name()).c_str(), loaded.plan.schedule.size(),
+        static_cast<long long>(loaded.plan.peak_bytes),
+        static_cast<long long>(loaded.plan.arena_bytes));
   return 0;
 }
 
@@ -40,8 +41,8 @@ void add_verify_command(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand(
       "verify",
       "Check a plan against its graph by independent code; exit 1 and a line per violation");
-  command->add_option("GRAPH", arguments->graph_path, "A lowtide-graph JSON file")->required();
-  command->add_option("PLAN", arguments->plan_path, "A lowtide-plan JSON file")->required();
+  add_file(command, "GRAPH", &arguments->graph_path, "A lowtide-graph JSON file")->required();
+  add_file(command, "PLAN", &arguments->plan_path, "A lowtide-plan JSON file")->required();
   command->callback([arguments, exit_code] { *exit_code = run(*arguments); });
 }
 

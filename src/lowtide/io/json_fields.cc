@@ -11,7 +11,7 @@ constexpr int kMaxDepth = 500;
 // "[json.exception.parse_error.101] parse error at ...": the tag says nothing to a user.
 std::string without_tag(const std::string& message) {
   const std::size_t end = message.find("] ");
-  return one_line(message.rfind("[json", 0) == 0 && end != std::string::npos
+  return escaped(message.rfind("[json", 0) == 0 && end != std::string::npos
                       ? message.substr(end + 2)
                       : message);
 }

@@ -58,10 +58,11 @@ void check_format(const JsonFields& document, const std::string& format);
 Json parse_json(const std::string& text, const std::string& where,
                 const Json::parser_callback_t& filter = nullptr);
 
-// `value` as JSON text; bytes that are not UTF-8 are replaced, never thrown at.
+// `value` as JSON text, in ASCII: a terminal that it is printed to only shows it. Bytes that are
+// not UTF-8 are replaced, never thrown at.
 template <class AnyJson>
 std::string json_text(const AnyJson& value) {
-  return value.dump(-1, ' ', false, AnyJson::error_handler_t::replace);
+  return value.dump(-1, ' ', true, AnyJson::error_handler_t::replace);
 }
 
 // As json_text, cut short for an error message.

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <unordered_set>
 
+#include "lowtide/base/text.h"
+
 namespace lowtide::mip {
 namespace {
 
@@ -35,9 +37,7 @@ std::string number(double value) {
 class Writer {
  public:
   Writer(const Model& model, const std::string& title) : model_(model) {
-    text_ = "\\ ";
-    for (char c : title) text_ += c == '\n' ? ' ' : c;
-    text_ += '\n';
+    text_ = "\\ " + escaped(title) + "\n";
     Names names;
     for (const Variable& variable : model.variables) columns_.push_back(names.add(variable.name));
   }

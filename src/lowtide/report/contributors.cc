@@ -12,10 +12,10 @@ std::string in_words(const Graph& graph, const ModuleLabels& modules, TensorId t
   std::string text = format_bytes(graph.bytes(t)) + "  " + quote(graph.tensor_name(t)) + " (";
   const NodeId producer = graph.producer(t);
   if (!producer.is_none() && !graph.op(producer).empty())
-    text += one_line(graph.op(producer)) + ", ";
+    text += escaped(graph.op(producer)) + ", ";
   text += to_string(role_of(graph, t));
   if (!producer.is_none() && modules.of_node[producer] != 0)
-    text += ", " + one_line(modules.names[modules.of_node[producer]]);
+    text += ", " + escaped(modules.names[modules.of_node[producer]]);
   return text + ")";
 }
 
@@ -64,7 +64,7 @@ std::string peak_place(const Graph& graph, const Timeline& timeline) {
   const NodeId v = timeline.schedule[static_cast<std::size_t>(timeline.peak_step)];
   std::string text = "step " + std::to_string(timeline.peak_step) + " of " +
                      std::to_string(timeline.schedule.size()) + ", " + quote(graph.node_name(v));
-  if (!graph.op(v).empty()) text += " (" + one_line(graph.op(v)) + ")";
+  if (!graph.op(v).empty()) text += " (" + escaped(graph.op(v)) + ")";
   return text;
 }
 

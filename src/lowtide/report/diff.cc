@@ -127,7 +127,7 @@ std::string columns(const std::string& name, const std::string& before, const st
 }
 
 std::string plain(const DiffSide& before, const DiffSide& after, const Changes& changes) {
-  std::string text = one_line(after.graph.name()) + ": " + headline(before, after) + "\n" +
+  std::string text = escaped(after.graph.name()) + ": " + headline(before, after) + "\n" +
                      columns("", "before", "after", "change");
   for (const Row& row : figures(before, after))
     text += columns(row.name, shown(row.before, row.is_size), shown(row.after, row.is_size),

@@ -73,14 +73,14 @@ std::string legend(const Timeline& timeline) {
       seen.push_back(span.phase);
   if (seen.empty()) return "";
   std::string text(kLabelColumns, ' ');
-  for (std::size_t i = 0; i < seen.size(); ++i) text += (i == 0 ? "" : "  ") + one_line(seen[i]);
+  for (std::size_t i = 0; i < seen.size(); ++i) text += (i == 0 ? "" : "  ") + escaped(seen[i]);
   return text + "\n";
 }
 
 // A fused kernel's operator lists all that it fuses: too long for a table.
 std::string op_text(std::string_view op) {
   constexpr std::size_t kMostCharacters = 48;
-  const std::string text = one_line(op);
+  const std::string text = escaped(op);
   if (text.size() <= kMostCharacters) return text;
   std::size_t end = kMostCharacters - 1;
   while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not within a character

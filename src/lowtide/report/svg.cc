@@ -175,7 +175,7 @@ std::string memory_svg(const Graph& graph, const Plan& plan, ChartSize size) {
   std::set<std::string_view> seen;
   for (const PhaseSpan& span : after.phases)
     if (!span.phase.empty() && seen.insert(span.phase).second)
-      entries.emplace_back(one_line(span.phase), phase_colour(span.phase));
+      entries.emplace_back(escaped(span.phase), phase_colour(span.phase));
   chart.legend(entries);
   return chart.finished();
 }
