@@ -8,6 +8,7 @@
 #include "lowtide/io/graph_json.h"
 #include "lowtide/io/interval_csv.h"
 #include "lowtide/layout/solvers.h"
+#include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/order/solvers.h"

@@ -13,6 +13,7 @@
 #include "lowtide/layout/program/address_program.h"
 #include "lowtide/layout/program/ilp.h"
 #include "lowtide/mip/highs.h"
+#include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "table.h"

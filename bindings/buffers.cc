@@ -10,6 +10,7 @@
 #include "convert.h"
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
+#include "lowtide/model/request_faults.h"
 
 namespace nb = nanobind;
 

@@ -16,8 +16,9 @@
 #include "lowtide/layout/banks/bank_conflict.h"
 #include "lowtide/layout/explain.h"
 #include "lowtide/layout/shapes.h"
-#include "lowtide/model/request_check.h"
+#include "lowtide/model/request_faults.h"
 #include "lowtide/planner/options.h"
+#include "lowtide/verify/layout_verifier.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -84,7 +85,7 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
     return answer;
   });
   if (solution.has_value()) {
-    const std::string error = request_error(request, solution.best());
+    const std::string error = layout_error(request, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
   }
   BoundLayout result{.lower_bound_bytes = solution.bound(), .status = to_string(solution.status())};
@@ -176,7 +177,7 @@ BoundBankLayout run_bank_layout(nb::handle buffers, const nb::dict& banks, nb::h
       result.conflict_banks.push_back(problem.banks[k].name);
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (!solution.has_value()) return result;
-  const std::string error = bank_layout_error(problem, solution.best());
+  const std::string error = layout_error(problem, solution.best());
   LOWTIDE_CHECK(error.empty(), error);
   result.offsets = solution.best().offsets.raw();
   result.heights_bytes = solution.best().heights;

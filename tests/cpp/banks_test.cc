@@ -8,6 +8,9 @@
 
 #include "lowtide/layout/banks/bank_bound.h"
 #include "lowtide/layout/banks/bank_conflict.h"
+#include "lowtide/model/excerpt.h"
+#include "lowtide/model/request_faults.h"
+#include "lowtide/verify/layout_verifier.h"
 #include "support/brute_force.h"
 #include "support/long_tests.h"
 
@@ -81,7 +84,7 @@ TEST(Banks, AgreeWithBruteForce) {
     ASSERT_EQ(solution.status(), least < 0 ? Status::kInfeasible : Status::kOptimal) << seed;
     impossible += least < 0 ? 1 : 0;
     if (least < 0) continue;
-    ASSERT_EQ(bank_layout_error(problem, solution.best()), "") << seed;
+    ASSERT_EQ(layout_error(problem, solution.best()), "") << seed;
     ASSERT_EQ(solution.value(), least) << seed;
     spilled += least > 0 ? 1 : 0;
   }
@@ -105,7 +108,7 @@ TEST(Banks, ClaimsHoldWhenStopped) {
         ASSERT_LE(solution.bound(), least) << seed << ' ' << steps;
       }
       if (!solution.has_value()) continue;
-      ASSERT_EQ(bank_layout_error(problem, solution.best()), "") << seed << ' ' << steps;
+      ASSERT_EQ(layout_error(problem, solution.best()), "") << seed << ' ' << steps;
       ASSERT_GE(solution.value(), least) << seed << ' ' << steps;
     }
   }
@@ -176,7 +179,7 @@ TEST(Banks, LargerOnesGetAnAnswerAndABound) {
     const BankProblem problem = many(200, fast);
     const auto solution = solve_banks(problem, automatic(), Limits::within_steps(40'000));
     ASSERT_TRUE(solution.has_value()) << fast;
-    EXPECT_EQ(bank_layout_error(problem, solution.best()), "") << fast;
+    EXPECT_EQ(layout_error(problem, solution.best()), "") << fast;
     EXPECT_GT(solution.bound(), solution.value() / 10 * 7) << fast;
     EXPECT_EQ(solve_banks(problem, automatic(), Limits::within_steps(40'000)).best().offsets,
               solution.best().offsets);
@@ -184,7 +187,7 @@ TEST(Banks, LargerOnesGetAnAnswerAndABound) {
 }
 
 // One corruption per kind of error.
-TEST(Banks, CheckCatchesEveryKind) {
+TEST(LayoutVerifier, CatchesEveryKindInBanks) {
   BankProblem problem;
   problem.banks = {{"SRAM", 8, 0}, {"PSRAM", 100, 2}};
   problem.request.problem.buffers = {{.lifetime = {0, 4}, .size = 6},
@@ -193,11 +196,11 @@ TEST(Banks, CheckCatchesEveryKind) {
   problem.request.ties = {{Tie::kAdjacent, BufferId(0), BufferId(2)}};
   problem.allowed = {1, 3, 3};
   const BankLayout right{.bank = {0, 1, 0}, .offsets = {0, 0, 6}, .heights = {8, 5}, .cost = 10};
-  EXPECT_EQ(bank_layout_error(problem, right), "");
+  EXPECT_EQ(layout_error(problem, right), "");
   const auto error_of = [&](auto spoil) {
     BankLayout layout = right;
     spoil(layout);
-    return bank_layout_error(problem, layout);
+    return layout_error(problem, layout);
   };
   EXPECT_THAT(error_of([](BankLayout& l) { l.bank[BufferId(0)] = 1; }), HasSubstr("may not be"));
   EXPECT_THAT(error_of([](BankLayout& l) { l.bank[BufferId(1)] = 2; }), HasSubstr("may not be"));

@@ -8,7 +8,8 @@
 #include <new>
 #include <random>
 
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/layout_bounds.h"
+#include "lowtide/verify/layout_verifier.h"
 
 namespace {
 std::atomic<int> allocations = 0;

@@ -11,7 +11,11 @@
 #include "lowtide/layout/shapes.h"
 #include "lowtide/layout/shapes/pair_search.h"
 #include "lowtide/model/bodies.h"
-#include "lowtide/model/request_check.h"
+#include "lowtide/model/excerpt.h"
+#include "lowtide/model/holdings.h"
+#include "lowtide/model/layout_bounds.h"
+#include "lowtide/model/request_faults.h"
+#include "lowtide/verify/layout_verifier.h"
 #include "support/brute_force.h"
 #include "support/long_tests.h"
 
@@ -100,7 +104,7 @@ void expect_optimum(const LayoutRequest& request, const char* name, Bytes optimu
     return;
   }
   ASSERT_TRUE(solution.has_value()) << seed << ' ' << name;
-  ASSERT_EQ(request_error(request, solution.best()), "") << seed << ' ' << name;
+  ASSERT_EQ(layout_error(request, solution.best()), "") << seed << ' ' << name;
   ASSERT_TRUE(testing::is_right(request, solution.best().offsets)) << seed << ' ' << name;
   ASSERT_LE(solution.bound(), optimum) << seed << ' ' << name;
   ASSERT_GE(solution.value(), optimum) << seed << ' ' << name;
@@ -114,7 +118,7 @@ void expect_verdict(const LayoutRequest& request, const char* name, Bytes optimu
   const Bytes capacity = *request.problem.capacity;
   const auto within = solve_request(request, solver(name), Limits::within_steps(kSteps));
   if (within.has_value()) {
-    ASSERT_EQ(request_error(request, within.best()), "") << seed << ' ' << name;
+    ASSERT_EQ(layout_error(request, within.best()), "") << seed << ' ' << name;
   }
   if (solver(name).exact) {
     ASSERT_EQ(within.has_value(), capacity >= optimum) << seed << ' ' << capacity;
@@ -195,7 +199,6 @@ TEST(PairSearch, DecidesEveryHeight) {
   }
 }
 
-// The sweep and the painted bytes agree on layouts right and wrong.
 // Offsets that may be right or wrong, judged by the checker and by painting bytes.
 class Judged {
  public:
@@ -207,8 +210,8 @@ class Judged {
             std::max(layout.height, layout.offsets[b] + request.problem.buffers[b].size);
     const bool is_right = testing::is_right(request, layout.offsets);
     ++(is_right ? right_ : wrong_);
-    ASSERT_EQ(request_error(request, layout).empty(), is_right)
-        << seed << ' ' << request_error(request, layout);
+    ASSERT_EQ(layout_error(request, layout).empty(), is_right)
+        << seed << ' ' << layout_error(request, layout);
   }
   void expect_many_of_both() const {
     EXPECT_GT(right_, 200);
@@ -219,7 +222,7 @@ class Judged {
   int right_ = 0, wrong_ = 0;
 };
 
-TEST(RequestCheck, AgreesWithPaintedBytes) {
+TEST(LayoutVerifier, AgreesWithPaintedBytes) {
   Judged judged;
   for (std::uint64_t seed = 0; seed < testing::cases(5000, 100'000); ++seed) {
     const LayoutRequest request = random_request(seed);
@@ -235,7 +238,7 @@ TEST(RequestCheck, AgreesWithPaintedBytes) {
   judged.expect_many_of_both();
 }
 
-TEST(RequestCheck, AgreesWithPaintedBytesOnPermissions) {
+TEST(LayoutVerifier, AgreesWithPaintedBytesOnPermissions) {
   Judged judged;
   for (std::uint64_t seed = 0; seed < testing::cases(5000, 100'000); ++seed) {
     const LayoutRequest request = random_sharing(seed);
@@ -250,7 +253,7 @@ TEST(RequestCheck, AgreesWithPaintedBytesOnPermissions) {
 }
 
 // One corruption per kind of error.
-TEST(RequestCheck, CatchesEveryKind) {
+TEST(LayoutVerifier, CatchesEveryKind) {
   LayoutRequest request;
   request.problem.buffers.push_back({.lifetime = {0, 9}, .size = 4});
   request.problem.buffers.push_back({.lifetime = {3, 5}, .size = 4, .alignment = 2});
@@ -262,11 +265,11 @@ TEST(RequestCheck, CatchesEveryKind) {
                   {Tie::kAlias, BufferId(3), BufferId(4)}};
   const Layout right{.offsets = {0, 2, 4, 4, 4}, .height = 9};
   ASSERT_FALSE(find_fault(request));
-  EXPECT_EQ(request_error(request, right), "");
+  EXPECT_EQ(layout_error(request, right), "");
   const auto error_of = [&](auto spoil) {
     Layout layout = right;
     spoil(layout);
-    return request_error(request, layout);
+    return layout_error(request, layout);
   };
   EXPECT_THAT(error_of([](Layout& l) { l.offsets[BufferId(1)] = 3; }), HasSubstr("misaligned"));
   EXPECT_THAT(error_of([](Layout& l) { l.offsets[BufferId(1)] = -2; }), HasSubstr("negative"));
@@ -277,10 +280,10 @@ TEST(RequestCheck, CatchesEveryKind) {
   EXPECT_THAT(error_of([](Layout& l) { l.height = 8; }), HasSubstr("height"));
   EXPECT_THAT(error_of([](Layout& l) { l.offsets.resize(3); }), HasSubstr("not every buffer"));
   request.gaps.pop_back();  // now buffer 2 holds its bytes next to buffer 1
-  EXPECT_THAT(request_error(request, right), HasSubstr("overlap"));
+  EXPECT_THAT(layout_error(request, right), HasSubstr("overlap"));
   request.problem.capacity = 8;
   request.gaps.push_back({BufferId(2), {4, 5}});
-  EXPECT_THAT(request_error(request, right), HasSubstr("capacity"));
+  EXPECT_THAT(layout_error(request, right), HasSubstr("capacity"));
 }
 
 Buffer buffer(Step lower, Step upper, Bytes size) {
@@ -319,7 +322,7 @@ TEST(LayoutRequests, SolveMiniMallocsExamples) {
   const auto solution = solve_request(stairs, solver("auto"), Limits::within_steps(kSteps));
   EXPECT_EQ(solution.value(), 144);
   EXPECT_EQ(solution.status(), Status::kOptimal);
-  EXPECT_EQ(request_error(stairs, solution.best()), "");
+  EXPECT_EQ(layout_error(stairs, solution.best()), "");
 }
 
 // What MiniMalloc's validator asks of two buffers (src/minimalloc.cc, effective_size): while both
@@ -365,7 +368,7 @@ TEST(LayoutRequests, MeanWhatMiniMallocsValidatorMeans) {
       if (!parts_of(request)[b].empty())
         layout.height =
             std::max(layout.height, layout.offsets[b] + request.problem.buffers[b].size);
-    const bool here = request_error(request, layout).empty();
+    const bool here = layout_error(request, layout).empty();
     const bool there = minimalloc_agrees(request, layout.offsets);
     ++(there ? right : wrong);
     ASSERT_TRUE(here || !there) << seed;
@@ -383,7 +386,7 @@ TEST(LayoutRequests, MeanWhatMiniMallocsValidatorMeans) {
                    {BufferId(1), {0, 1}, Window{2, 4}},
                    {BufferId(1), {1, 2}, Window{0, 2}}};
   const Layout layout{.offsets = {0, 0}, .height = 4};
-  EXPECT_EQ(request_error(crossing, layout), "");
+  EXPECT_EQ(layout_error(crossing, layout), "");
   EXPECT_FALSE(minimalloc_agrees(crossing, layout.offsets));
 }
 
@@ -476,7 +479,7 @@ TEST(LayoutRequests, AnswerWithoutTime) {
   for (const std::int64_t steps : {0, 1000, 20'000}) {
     const auto solution = solve_request(request, solver("auto"), Limits::within_steps(steps));
     ASSERT_TRUE(solution.has_value());
-    EXPECT_EQ(request_error(request, solution.best()), "") << steps;
+    EXPECT_EQ(layout_error(request, solution.best()), "") << steps;
     EXPECT_EQ(solve_request(request, solver("auto"), Limits::within_steps(steps)).best().offsets,
               solution.best().offsets);
   }

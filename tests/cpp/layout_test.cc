@@ -6,7 +6,9 @@
 #include "lowtide/layout/explain.h"
 #include "lowtide/layout/search/canonical_search.h"
 #include "lowtide/layout/solvers.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/fixed_conflict.h"
+#include "lowtide/model/layout_bounds.h"
+#include "lowtide/verify/layout_verifier.h"
 #include "support/brute_force.h"
 #include "support/long_tests.h"
 #include "support/planted.h"
@@ -214,7 +216,7 @@ TEST(LayoutSolvers, AnswerTheSameOnAnyNumberOfThreads) {
 }
 
 // One corruption per kind of error.
-TEST(LayoutCheck, CatchesEveryKind) {
+TEST(LayoutVerifier, CatchesEveryKindOfPlainLayouts) {
   LayoutProblem problem;
   problem.buffers.push_back({.lifetime = {0, 2}, .size = 4});
   problem.buffers.push_back({.lifetime = {1, 3}, .size = 4, .alignment = 4});

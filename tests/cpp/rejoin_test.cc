@@ -7,7 +7,8 @@
 
 #include "lowtide/layout/search/perfect_search.h"
 #include "lowtide/layout/search/ranking.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/layout_bounds.h"
+#include "lowtide/verify/layout_verifier.h"
 #include "support/brute_force.h"
 #include "support/full_problem.h"
 #include "support/long_tests.h"

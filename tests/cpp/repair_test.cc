@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "lowtide/model/layout_check.h"
+#include "lowtide/verify/layout_verifier.h"
 #include "support/long_tests.h"
 #include "support/one_part.h"
 #include "support/planted.h"

@@ -8,7 +8,8 @@
 #include <random>
 
 #include "lowtide/layout/greedy/nested.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/layout_bounds.h"
+#include "lowtide/verify/layout_verifier.h"
 #include "support/long_tests.h"
 
 namespace lowtide {

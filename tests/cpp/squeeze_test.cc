@@ -10,7 +10,8 @@
 #include "lowtide/layout/greedy/heuristics.h"
 #include "lowtide/layout/greedy/lifetime_index.h"
 #include "lowtide/layout/greedy/stream_fit.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/layout_bounds.h"
+#include "lowtide/verify/layout_verifier.h"
 #include "support/long_tests.h"
 
 namespace lowtide {

@@ -7,8 +7,9 @@
 #include <random>
 #include <tuple>
 
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lifetime_events.h"
+#include "lowtide/verify/layout_verifier.h"
 
 namespace lowtide {
 namespace {

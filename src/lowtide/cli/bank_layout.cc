@@ -14,6 +14,8 @@
 #include "lowtide/io/json_fields.h"
 #include "lowtide/layout/banks.h"
 #include "lowtide/layout/banks/bank_conflict.h"
+#include "lowtide/model/request_faults.h"
+#include "lowtide/verify/layout_verifier.h"
 
 namespace lowtide::cli {
 namespace {
@@ -159,7 +161,7 @@ int run_banks(const IntervalCsv& csv, const BankArguments& arguments, const Layo
   const auto solution = solve_banks(problem, solver, limits);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (solution.has_value()) {
-    const std::string error = bank_layout_error(problem, solution.best());
+    const std::string error = layout_error(problem, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
     if (!arguments.output_path.empty())
       write_placed(csv, problem, solution.best(), arguments.output_path);

@@ -17,8 +17,9 @@
 #include "lowtide/io/json_fields.h"
 #include "lowtide/layout/explain.h"
 #include "lowtide/layout/shapes.h"
-#include "lowtide/model/request_check.h"
+#include "lowtide/model/fixed_conflict.h"
 #include "lowtide/planner/options.h"
+#include "lowtide/verify/layout_verifier.h"
 
 namespace lowtide::cli {
 namespace {
@@ -146,7 +147,7 @@ int run(const LayoutArguments& arguments) {
   const auto solution = solve(csv, arguments);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (solution.has_value()) {
-    const std::string error = request_error(csv, solution.best());
+    const std::string error = layout_error(csv, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
     if (!arguments.output_path.empty()) write_offsets(csv, solution.best(), arguments.output_path);
   }

@@ -12,6 +12,7 @@
 #include "lowtide/graph/error.h"
 #include "lowtide/io/csv.h"
 #include "lowtide/io/file.h"
+#include "lowtide/model/request_faults.h"
 
 namespace lowtide {
 namespace {

@@ -9,6 +9,7 @@
 #include "lowtide/layout/explain.h"
 #include "lowtide/layout/shapes.h"
 #include "lowtide/model/bodies.h"
+#include "lowtide/model/excerpt.h"
 
 namespace lowtide {
 namespace {

@@ -6,6 +6,8 @@
 #include "lowtide/layout/shapes.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/bodies.h"
+#include "lowtide/model/excerpt.h"
+#include "lowtide/model/holdings.h"
 
 namespace lowtide {
 namespace {

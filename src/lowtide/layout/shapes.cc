@@ -8,7 +8,8 @@
 #include "lowtide/layout/shapes/shape_fit.h"
 #include "lowtide/layout/shapes/sharing.h"
 #include "lowtide/model/bodies.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/fixed_conflict.h"
+#include "lowtide/model/layout_bounds.h"
 
 namespace lowtide {
 namespace {

@@ -11,7 +11,8 @@
 #include "lowtide/layout/greedy/tiers.h"
 #include "lowtide/layout/program/ilp.h"
 #include "lowtide/layout/search/exact.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/fixed_conflict.h"
+#include "lowtide/model/layout_bounds.h"
 
 namespace lowtide {
 namespace {

@@ -44,15 +44,4 @@ struct BankLayout {
   Bytes cost = 0;
 };
 
-// The first thing that makes no sense; "" if nothing does: no banks or too many, sizes or costs out
-// of range, a buffer that may be nowhere. The request is to be checked by find_fault.
-std::string bank_fault(const BankProblem& problem);
-
-// The request for one bank: what is elsewhere takes no room. Buffers keep their ids.
-LayoutRequest request_for_bank(const BankProblem& problem, const IdVector<BufferId, int>& bank_of,
-                               std::size_t bank);
-
-// What is wrong with a layout, in words; "" if nothing is. Independent of the solvers.
-std::string bank_layout_error(const BankProblem& problem, const BankLayout& layout);
-
 }  // namespace lowtide

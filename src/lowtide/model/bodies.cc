@@ -6,7 +6,8 @@
 #include <set>
 #include <tuple>
 
-#include "lowtide/model/request_check.h"
+#include "lowtide/model/holdings.h"
+#include "lowtide/model/request_faults.h"
 
 namespace lowtide {
 namespace {

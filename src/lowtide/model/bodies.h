@@ -8,6 +8,7 @@
 #pragma once
 
 #include "lowtide/model/layout_request.h"
+#include "lowtide/model/request_faults.h"
 #include "lowtide/model/shape_problem.h"
 
 namespace lowtide {

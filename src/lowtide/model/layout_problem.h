@@ -33,13 +33,4 @@ struct Layout {
   Bytes height = 0;
 };
 
-// max over steps of the bytes live in it: a lower bound on every layout's height.
-Bytes load(const LayoutProblem& problem);
-
-// The load, and the ends of buffers with a fixed offset: no layout is lower.
-Bytes lower_bound(const LayoutProblem& problem);
-
-// max of offset + size over the buffers that take room.
-Bytes height_of(const LayoutProblem& problem, const IdVector<BufferId, Bytes>& offsets);
-
 }  // namespace lowtide

@@ -10,8 +10,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "lowtide/model/layout_problem.h"
@@ -56,30 +54,5 @@ struct LayoutRequest {
 
   bool is_plain() const { return gaps.empty() && ties.empty() && may_reuse.empty(); }
 };
-
-// Some of the buffers, renumbered in the order given, with what is asked of these alone; behind
-// them what others they are tied through, which take no room. What is impossible for them is
-// impossible for all.
-LayoutRequest excerpt(const LayoutRequest& request, std::span<const BufferId> chosen);
-
-// Bytes held in a stretch of time, relative to an offset.
-struct ShapePart {
-  Interval lifetime;
-  Bytes lower;
-  Bytes upper;
-};
-
-// What each buffer holds, in order of time: one part without gaps, none if it takes no room. O(n +
-// g log g).
-IdVector<BufferId, std::vector<ShapePart>> parts_of(const LayoutRequest& request);
-
-// The first thing that makes no sense, and the buffer it is about: sizes and times out of range,
-// gaps that overlap or hold what the buffer has not, ties that contradict each other. The other
-// functions on requests may be called only where there is none.
-struct Fault {
-  BufferId buffer;
-  std::string reason;
-};
-std::optional<Fault> find_fault(const LayoutRequest& request);
 
 }  // namespace lowtide

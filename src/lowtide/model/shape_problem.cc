@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "lowtide/model/layout_bounds.h"
+
 namespace lowtide {
 namespace {
 

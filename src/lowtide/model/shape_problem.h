@@ -17,7 +17,7 @@
 #include <optional>
 #include <vector>
 
-#include "lowtide/model/layout_request.h"
+#include "lowtide/model/holdings.h"
 
 namespace lowtide {
 

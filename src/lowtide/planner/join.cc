@@ -4,6 +4,7 @@
 
 #include "lowtide/joint/ilp.h"
 #include "lowtide/layout/solvers.h"
+#include "lowtide/model/layout_bounds.h"
 #include "lowtide/order/solvers.h"
 
 namespace lowtide {

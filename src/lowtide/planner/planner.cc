@@ -3,6 +3,7 @@
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/layout/solvers.h"
+#include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/planner/join.h"

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "lowtide/layout/solvers.h"
+#include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lifetimes.h"
 
 namespace lowtide {

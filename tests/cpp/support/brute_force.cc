@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lowtide/layout/solvers.h"
+#include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lower.h"
 
 namespace lowtide::testing {

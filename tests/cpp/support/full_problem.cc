@@ -5,7 +5,7 @@
 
 #include "lowtide/layout/search/instance.h"
 #include "lowtide/layout/search/perfect_search.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/layout_bounds.h"
 
 namespace lowtide::testing {
 namespace {

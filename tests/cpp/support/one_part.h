@@ -9,6 +9,7 @@
 
 #include "lowtide/layout/greedy/heuristics.h"
 #include "lowtide/layout/search/instance.h"
+#include "lowtide/model/layout_bounds.h"
 
 namespace lowtide::testing {
 

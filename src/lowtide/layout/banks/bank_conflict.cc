@@ -8,6 +8,7 @@
 #include "lowtide/layout/banks.h"
 #include "lowtide/layout/banks/bank_items.h"
 #include "lowtide/layout/deletion_filter.h"
+#include "lowtide/model/excerpt.h"
 
 namespace lowtide {
 namespace {

@@ -4,7 +4,8 @@
 
 #include "lowtide/layout/greedy/skyline.h"
 #include "lowtide/layout/greedy/stream_fit.h"
-#include "lowtide/model/layout_check.h"
+#include "lowtide/model/fixed_conflict.h"
+#include "lowtide/model/layout_bounds.h"
 
 namespace lowtide {
 namespace {

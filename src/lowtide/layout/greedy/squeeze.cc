@@ -12,6 +12,7 @@
 #include "lowtide/layout/greedy/heuristics.h"
 #include "lowtide/layout/greedy/lifetime_index.h"
 #include "lowtide/layout/greedy/orders.h"
+#include "lowtide/model/layout_bounds.h"
 
 namespace lowtide {
 namespace {

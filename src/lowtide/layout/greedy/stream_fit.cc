@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lowtide/layout/greedy/gaps.h"
+#include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lifetime_events.h"
 
 namespace lowtide {

@@ -1,5 +1,7 @@
 #include "lowtide/layout/search/part_answers.h"
 
+#include "lowtide/model/layout_bounds.h"
+
 namespace lowtide {
 
 PartAnswers::PartAnswers(const LayoutProblem& problem, Layout incumbent)

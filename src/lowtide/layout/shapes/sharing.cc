@@ -4,7 +4,9 @@
 #include <tuple>
 
 #include "lowtide/layout/shapes.h"
-#include "lowtide/model/request_check.h"
+#include "lowtide/model/fixed_conflict.h"
+#include "lowtide/model/holdings.h"
+#include "lowtide/model/request_faults.h"
 
 namespace lowtide {
 namespace {

@@ -1,10 +1,8 @@
-#include "lowtide/model/request_check.h"
+#include "lowtide/model/holdings.h"
 
 #include <algorithm>
 #include <map>
 #include <tuple>
-
-#include "lowtide/model/layout_check.h"
 
 namespace lowtide {
 namespace {
@@ -174,37 +172,42 @@ Pair trespass(const Holdings& holdings, const Classes& classes, std::span<const 
   return std::nullopt;
 }
 
-std::string name_of(BufferId b) { return "buffer " + std::to_string(b.index()); }
-
-std::string offset_error(const Buffer& buffer, Bytes offset) {
-  if (offset < 0) return " has a negative offset";
-  if (buffer.fixed_offset && offset != *buffer.fixed_offset) return " left its fixed offset";
-  if (!buffer.fixed_offset && offset % buffer.alignment != 0) return " is misaligned";
-  return "";
-}
-
-std::string tie_error(const LayoutRequest& request, const IdVector<BufferId, Bytes>& offsets) {
-  for (const Tie& tie : request.ties) {
-    const bool is_alias = tie.kind == Tie::kAlias;
-    const Bytes distance = is_alias ? 0 : request.problem.buffers[tie.first].size;
-    if (offsets[tie.second] - offsets[tie.first] != distance)
-      return name_of(tie.first) + " and " + name_of(tie.second) +
-             (is_alias ? " do not share an offset" : " are not adjacent");
-  }
-  return "";
-}
-
-// Of the buffers that hold anything at all.
-Bytes height_of(const LayoutRequest& request, const Holdings& holdings,
-                const IdVector<BufferId, Bytes>& offsets) {
-  Bytes height = 0;
-  for (BufferId b : offsets.ids())
-    if (!holdings.parts[b].empty())
-      height = std::max(height, offsets[b] + request.problem.buffers[b].size);
-  return height;
+void add_part(Interval lifetime, Bytes lower, Bytes upper, std::vector<ShapePart>* parts) {
+  if (!lifetime.empty() && lower < upper) parts->push_back({lifetime, lower, upper});
 }
 
 }  // namespace
+
+std::vector<Gap> clipped_gaps(const LayoutRequest& request) {
+  std::vector<Gap> gaps;
+  for (Gap gap : request.gaps) {
+    const Interval life = request.problem.buffers[gap.buffer].lifetime;
+    gap.lifetime.lower = std::max(gap.lifetime.lower, life.lower);
+    gap.lifetime.upper = std::min(gap.lifetime.upper, life.upper);
+    if (!gap.lifetime.empty()) gaps.push_back(gap);
+  }
+  std::sort(gaps.begin(), gaps.end(), [](const Gap& a, const Gap& b) {
+    return std::pair(a.buffer, a.lifetime.lower) < std::pair(b.buffer, b.lifetime.lower);
+  });
+  return gaps;
+}
+
+IdVector<BufferId, std::vector<ShapePart>> parts_of(const LayoutRequest& request) {
+  const auto& buffers = request.problem.buffers;
+  IdVector<BufferId, std::vector<ShapePart>> parts(buffers.size());
+  const std::vector<Gap> gaps = clipped_gaps(request);
+  auto gap = gaps.begin();
+  for (BufferId b : buffers.ids()) {
+    Step from = buffers[b].lifetime.lower;
+    for (; gap != gaps.end() && gap->buffer == b; ++gap) {
+      add_part({from, gap->lifetime.lower}, 0, buffers[b].size, &parts[b]);
+      if (gap->window) add_part(gap->lifetime, gap->window->lower, gap->window->upper, &parts[b]);
+      from = gap->lifetime.upper;
+    }
+    add_part({from, buffers[b].lifetime.upper}, 0, buffers[b].size, &parts[b]);
+  }
+  return parts;
+}
 
 IdVector<BufferId, BufferId> alias_classes(std::size_t num_buffers, std::span<const Tie> ties) {
   Classes classes(num_buffers);
@@ -234,39 +237,6 @@ Pair find_overlap(const Holdings& holdings, std::span<const BufferId> chosen,
   const Classes classes = sharing_classes(holdings, offsets);
   if (const Pair pair = Sweep(holdings, classes, offsets).run(chosen)) return pair;
   return trespass(holdings, classes, chosen, offsets);
-}
-
-Pair fixed_conflict(const LayoutRequest& request) {
-  if (request.is_plain()) return fixed_conflict(request.problem);
-  std::vector<BufferId> fixed;
-  IdVector<BufferId, Bytes> offsets(request.problem.buffers.size());
-  for (BufferId b : request.problem.buffers.ids()) {
-    const auto offset = request.problem.buffers[b].fixed_offset;
-    offsets[b] = offset.value_or(0);
-    if (offset) fixed.push_back(b);
-  }
-  return find_overlap(Holdings(request), fixed, offsets);
-}
-
-std::string request_error(const LayoutRequest& request, const Layout& layout) {
-  const LayoutProblem& problem = request.problem;
-  if (request.is_plain()) return layout_error(problem, layout);
-  if (layout.offsets.size() != problem.buffers.size()) return "not every buffer has an offset";
-  std::vector<BufferId> all;
-  for (BufferId b : problem.buffers.ids()) {
-    all.push_back(b);
-    if (std::string error = offset_error(problem.buffers[b], layout.offsets[b]); !error.empty())
-      return name_of(b) + error;
-  }
-  if (std::string error = tie_error(request, layout.offsets); !error.empty()) return error;
-  const Holdings holdings(request);
-  if (const Pair pair = find_overlap(holdings, all, layout.offsets))
-    return name_of(pair->first) + " and " + name_of(pair->second) + " overlap";
-  if (layout.height != height_of(request, holdings, layout.offsets))
-    return "the height is not the highest end";
-  if (problem.capacity && layout.height > *problem.capacity)
-    return "the height exceeds the capacity";
-  return "";
 }
 
 }  // namespace lowtide

@@ -1,4 +1,4 @@
-#include "lowtide/model/layout_problem.h"
+#include "lowtide/model/layout_bounds.h"
 
 #include <algorithm>
 

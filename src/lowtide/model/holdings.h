@@ -1,16 +1,28 @@
-// Is an answer to a request right? Independent of bodies, shapes and solvers: a sweep over time
-// with the occupied bytes in a map, in the words of the request. Every layout that leaves the
-// `layout` command or lowtide.layout passes it.
+// What buffers of a request hold when, and who may share it.
 #pragma once
 
 #include <optional>
 #include <span>
-#include <string>
 #include <utility>
+#include <vector>
 
 #include "lowtide/model/layout_request.h"
 
 namespace lowtide {
+
+// By buffer and time, clipped to the buffers' lifetimes, without those that nothing is left of.
+std::vector<Gap> clipped_gaps(const LayoutRequest& request);
+
+// Bytes held in a stretch of time, relative to an offset.
+struct ShapePart {
+  Interval lifetime;
+  Bytes lower;
+  Bytes upper;
+};
+
+// What each buffer holds, in order of time: one part without gaps, none if it takes no room. O(n +
+// g log g).
+IdVector<BufferId, std::vector<ShapePart>> parts_of(const LayoutRequest& request);
 
 // The first of the buffers that each is an alias of, directly or through others.
 IdVector<BufferId, BufferId> alias_classes(std::size_t num_buffers, std::span<const Tie> ties);
@@ -31,12 +43,5 @@ struct Holdings {
 std::optional<std::pair<BufferId, BufferId>> find_overlap(const Holdings& holdings,
                                                           std::span<const BufferId> chosen,
                                                           const IdVector<BufferId, Bytes>& offsets);
-
-// Two buffers whose fixed offsets already collide: then no layout exists.
-std::optional<std::pair<BufferId, BufferId>> fixed_conflict(const LayoutRequest& request);
-
-// What is wrong with a layout, in words; "" if nothing is: overlaps, alignment, negative or moved
-// fixed offsets, ties not kept, a wrong height, a height above the capacity.
-std::string request_error(const LayoutRequest& request, const Layout& layout);
 
 }  // namespace lowtide
