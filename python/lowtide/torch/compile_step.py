@@ -54,11 +54,11 @@ class CompiledStep(Compiled):
         loss, result = self._eager_step(batch)
         return (loss, result) if self._eager_step.returns_result else loss
 
-    def __call__(self, batch: Any) -> Any:
+    def _run(self, batch: Any) -> Any:
         ranks = self.settings.ranks
         if ranks is not None:  # as DistributedDataParallel does, at the start of every step
             ranks.broadcast(list(self.model.buffers()))
-        return super().__call__(batch)
+        return super()._run(batch)
 
     def _batch_as_traced(self, batch: Any) -> Any:
         """With a GradScaler, the batch and its scale."""

@@ -17,12 +17,16 @@
 //    recorded);
 //  * only requests of a session's own take part (of its thread on a CPU, of its stream on a
 //    device); others are served by the base;
-//  * an arena's memory outlives its owner until its last block is freed.
+//  * a session may be ended by another thread than it began on, at any time: whose requests it
+//    served goes on with the base;
+//  * an arena's memory outlives its owner until its last block is freed and its last replay has
+//    ended; a plan outlives its owner as long.
 // What still lived when the record ended, or was released by another thread, has no offset: it goes
 // to the base.
 //
 // Cost. Outside a session: one thread-local read an allocation, two atomic loads a release. In a
-// replay: one uncontended lock and a search in the sorted list of live blocks, both ways.
+// replay: one uncontended lock and a search in the sorted list of live blocks, both ways, and one
+// among the open sessions for an allocation.
 //
 // Included once by each library (cpu.cc, cuda.cc, a test's stand-in), which defines the functions
 // declared first. The interface is plain C, so that a library builds in seconds.
@@ -105,6 +109,7 @@ struct Arena {
   std::unique_ptr<Memory> memory;
   std::vector<Block> live;  // sorted
   bool owned = true;        // the owner has not released it yet
+  int replays = 0;          // that are going on in it
 };
 
 std::map<std::uintptr_t, Arena*>& arenas() {  // by end of memory
@@ -127,21 +132,23 @@ Arena* find_arena(std::uintptr_t address) {
 }
 
 void delete_if_done(Arena* arena) {
-  if (arena->owned || !arena->live.empty()) return;
+  if (arena->owned || arena->replays > 0 || !arena->live.empty()) return;
   arenas().erase(arena->memory->end());
   delete arena;
 }
 
 // ---- sessions -----------------------------------------------------------------------------------
 
-// What a thread is doing between begin and end of a recording or a replay.
+// What a thread is doing between begin and end of a recording or a replay. All is called under the
+// lock, and a pointer to a session is good for no longer: any thread may end it.
 struct Session {
   virtual ~Session() = default;
-  virtual void* allocate(std::size_t bytes) = 0;
-  // The base memory handed out as request `index` was released. Called under the lock, on any
-  // thread.
+  // Where the next request shall lie; null: where the base puts it, and `served` is told.
+  virtual void* place(std::size_t bytes) = 0;
+  virtual void served(void* p, std::size_t bytes) = 0;
+  // The base memory handed out as request `index` was released, on any thread.
   virtual void released(std::int64_t index) = 0;
-  // Request `index` shall have no place from now on. Called under the lock.
+  // Request `index` shall have no place from now on.
   virtual void displace(std::int64_t index) = 0;
 
   std::int64_t id = 0;
@@ -170,6 +177,26 @@ void track(void* p, const Session& session, std::int64_t index) {
   g_tracked.store(static_cast<std::int64_t>(tracked().size()), std::memory_order_relaxed);
 }
 
+// The session of that id, null if it has ended. The lock must be held.
+Session* find_session(std::int64_t id) {
+  const auto found = sessions().find(id);
+  return found == sessions().end() ? nullptr : found->second;
+}
+
+// A block for a request of that session; null if it has ended.
+void* serve_in(std::int64_t id, std::size_t bytes) {
+  {
+    Lock lock(mutex());
+    Session* session = find_session(id);
+    if (session == nullptr) return nullptr;
+    if (void* p = session->place(bytes)) return p;
+  }
+  void* p = base_allocate(bytes);
+  Lock lock(mutex());
+  if (Session* session = find_session(id)) session->served(p, bytes);
+  return p;
+}
+
 void open_session(Session* session) {
   {
     Lock lock(mutex());
@@ -195,12 +222,10 @@ struct Recording final : Session {
     bool outside;
   };
 
-  void* allocate(std::size_t bytes) override {
-    void* p = base_allocate(bytes);
-    Lock lock(mutex());
+  void* place(std::size_t) override { return nullptr; }
+  void served(void* p, std::size_t bytes) override {
     track(p, *this, static_cast<std::int64_t>(requests.size()));
     requests.push_back({static_cast<std::int64_t>(bytes), ticks++, kAlive, t_outside});
-    return p;
   }
   // Another thread's release (a collective's, say) comes at another time in every step: no plan can
   // rely on it, so the request is not placed.
@@ -224,8 +249,10 @@ struct Counters {
   std::int64_t requests, hits, misses, conflicts, diverged_at, escape_peak_bytes, escaped_requests;
 };
 
+using SharedPlan = std::shared_ptr<Plan>;  // of its owner and of the replays that go on
+
+// The lock must be held.
 bool fits(const Plan& plan, const Arena& arena) {
-  Lock lock(mutex());
   for (std::size_t i = 0; i < plan.bytes.size(); ++i)
     if (plan.offsets[i] != kNoPlace &&
         plan.offsets[i] + plan.bytes[i] > static_cast<std::int64_t>(arena.memory->bytes))
@@ -234,22 +261,23 @@ bool fits(const Plan& plan, const Arena& arena) {
 }
 
 struct Replay final : Session {
-  Replay(Plan* p, Arena* a) : plan(p), arena(a) {}
-
-  void* allocate(std::size_t bytes) override {
-    const std::int64_t index = counters.requests++;
-    if (void* p = planned(index, bytes)) return p;
-    return escape(index, bytes);
+  // The lock must be held; so when it is destroyed.
+  Replay(SharedPlan p, Arena* a) : plan(std::move(p)), arena(a) { ++arena->replays; }
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+  ~Replay() override {
+    --arena->replays;
+    delete_if_done(arena);
   }
 
-  void* planned(std::int64_t index, std::size_t bytes) {
+  void* place(std::size_t bytes) override {
+    const std::int64_t index = counters.requests++;
     if (counters.diverged_at >= 0) return nullptr;
     if (index >= static_cast<std::int64_t>(plan->bytes.size()) ||
         plan->bytes[index] != static_cast<std::int64_t>(bytes)) {
       counters.diverged_at = index;
       return nullptr;
     }
-    Lock lock(mutex());
     if (plan->offsets[index] == kNoPlace) {
       ++counters.escaped_requests;
       return nullptr;
@@ -263,20 +291,18 @@ struct Replay final : Session {
     return reinterpret_cast<void*>(begin);
   }
 
-  void* escape(std::int64_t index, std::size_t bytes) {
-    void* p = base_allocate(bytes);
-    Lock lock(mutex());
+  void served(void* p, std::size_t bytes) override {
+    const std::int64_t index = counters.requests - 1;
     track(p, *this, index);
     escapes[index] = static_cast<std::int64_t>(bytes);
     live += static_cast<std::int64_t>(bytes);
     counters.escape_peak_bytes = std::max(counters.escape_peak_bytes, live);
-    return p;
   }
 
   void released(std::int64_t index) override { live -= escapes[index]; }
   void displace(std::int64_t index) override { plan->offsets[index] = kNoPlace; }
 
-  Plan* plan;
+  SharedPlan plan;
   Arena* arena;
   Counters counters{0, 0, 0, 0, -1, 0, 0};
   std::unordered_map<std::int64_t, std::int64_t> escapes;  // request -> bytes
@@ -287,22 +313,21 @@ struct Replay final : Session {
 
 // No place in the next replay for the request that a block serves.
 void displace(const Arena::Block& block) {
-  const auto session = sessions().find(block.session);
-  if (session != sessions().end()) session->second->displace(block.index);
+  if (Session* session = find_session(block.session)) session->displace(block.index);
 }
 
 // As when recording: what another thread releases during a replay has no place in the next one.
 void note_thread(const Arena::Block& block) {
-  const auto session = sessions().find(block.session);
-  if (session != sessions().end() && !is_own_release(*session->second)) displace(block);
+  const Session* session = find_session(block.session);
+  if (session != nullptr && !is_own_release(*session)) displace(block);
 }
 
 // The same for base memory that a session handed out.
 void displace_tracked(void* p) {
   const auto found = tracked().find(p);
   if (found == tracked().end()) return;
-  const auto session = sessions().find(found->second.session);
-  if (session != sessions().end()) session->second->displace(found->second.index);
+  if (Session* session = find_session(found->second.session))
+    session->displace(found->second.index);
 }
 
 bool release_planned(void* p) {
@@ -329,8 +354,7 @@ void report_release(void* p) {
   const Tracked block = found->second;
   tracked().erase(found);
   g_tracked.store(static_cast<std::int64_t>(tracked().size()), std::memory_order_relaxed);
-  const auto session = sessions().find(block.session);
-  if (session != sessions().end()) session->second->released(block.index);
+  if (Session* session = find_session(block.session)) session->released(block.index);
 }
 
 // Lets go of any block, whoever handed it out.
@@ -426,20 +450,24 @@ std::int64_t lowtide_arena_live_blocks(void* handle) {
 
 // The n-th request: its bytes and its offset, -1 where the base shall serve it.
 void* lowtide_plan_create(std::int64_t n, const std::int64_t* bytes, const std::int64_t* offsets) {
-  return new Plan{{bytes, bytes + n}, {offsets, offsets + n}};
+  return new SharedPlan(new Plan{{bytes, bytes + n}, {offsets, offsets + n}});
 }
 
-void lowtide_plan_release(void* plan) { delete static_cast<Plan*>(plan); }
+void lowtide_plan_release(void* plan) { delete static_cast<SharedPlan*>(plan); }
 
 // Replays a plan on this thread, in an arena large enough for it (checked). Null if the thread is
-// recording or replaying already, or cannot now or the plan does not fit. Plan and arena must
-// outlive the replay.
+// recording or replaying already, or cannot now or the plan does not fit. Plan and arena may be
+// released before it ends.
 void* lowtide_replay_begin(void* plan_handle, void* arena_handle) {
-  auto* plan = static_cast<Plan*>(plan_handle);
+  const auto& plan = *static_cast<SharedPlan*>(plan_handle);
   auto* arena = static_cast<Arena*>(arena_handle);
   if (!may_open() || !may_replay_in(*arena)) return nullptr;
-  if (!fits(*plan, *arena)) return nullptr;
-  auto* replay = new Replay(plan, arena);
+  Replay* replay = nullptr;
+  {
+    Lock lock(mutex());
+    if (!fits(*plan, *arena)) return nullptr;
+    replay = new Replay(plan, arena);
+  }
   open_session(replay);
   return replay;
 }
@@ -453,6 +481,7 @@ void lowtide_replay_end(void* handle, std::int64_t* counters) {
                                  c.conflicts,       c.diverged_at, c.escape_peak_bytes,
                                  c.escaped_requests};
   std::copy(std::begin(values), std::end(values), counters);
+  Lock lock(mutex());
   delete replay;
 }
 

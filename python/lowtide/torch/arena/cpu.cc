@@ -19,17 +19,20 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 c10::Allocator* g_base = nullptr;  // who served before us, and still serves what we do not
 c10::DeleterFnPtr g_release_base = nullptr;
-thread_local Session* t_session = nullptr;
+thread_local std::int64_t t_session = 0;  // its id, which another thread may have ended; 0: none
 
 void* base_allocate(std::size_t bytes) { return g_base->raw_allocate(bytes); }
 void base_release(void* p) { g_release_base(p); }
-bool may_open() { return t_session == nullptr; }
-bool may_replay_in(const Arena&) { return true; }
-void entered(Session* session) { t_session = session; }
-void left(Session* session) {
-  if (t_session == session) t_session = nullptr;
+bool may_open() {
+  Lock lock(mutex());
+  return find_session(t_session) == nullptr;
 }
-bool is_own_release(const Session& session) { return &session == t_session; }
+bool may_replay_in(const Arena&) { return true; }
+void entered(Session* session) { t_session = session->id; }
+void left(Session* session) {
+  if (t_session == session->id) t_session = 0;
+}
+bool is_own_release(const Session& session) { return session.id == t_session; }
 
 // Pages are committed when first touched.
 struct MappedMemory final : Memory {
@@ -71,9 +74,7 @@ struct MappedMemory final : Memory {
 
 struct PlannedAllocator final : c10::Allocator {
   c10::DataPtr allocate(std::size_t bytes) override {
-    void* p = bytes == 0             ? nullptr
-              : t_session != nullptr ? t_session->allocate(bytes)
-                                     : foreign(bytes);
+    void* p = bytes == 0 ? nullptr : serve(bytes);
     return {p, p, &release, c10::Device(c10::DeviceType::CPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
@@ -82,7 +83,11 @@ struct PlannedAllocator final : c10::Allocator {
   }
 
  private:
-  static void* foreign(std::size_t bytes) {
+  static void* serve(std::size_t bytes) {
+    if (t_session != 0) {
+      if (void* p = serve_in(t_session, bytes)) return p;
+      t_session = 0;
+    }
     count_foreign(bytes);
     return base_allocate(bytes);
   }
@@ -93,7 +98,7 @@ void watch_forks() {
 #ifdef LOWTIDE_HAS_MMAP
   pthread_atfork([] { mutex().lock(); }, [] { mutex().unlock(); },
                  [] {
-                   t_session = nullptr;
+                   t_session = 0;
                    mutex().unlock();
                  });
 #endif

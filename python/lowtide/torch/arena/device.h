@@ -114,7 +114,7 @@ void* serve(std::size_t bytes) {
   if (!is_routed_elsewhere()) {
     const Place place = place_now();
     Lock lock(serving());
-    if (Session* session = session_at(place)) return session->allocate(bytes);
+    if (Session* session = session_at(place)) return serve_in(session->id, bytes);
   }
   count_foreign(bytes);
   return nullptr;

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import lowtide
 from lowtide.torch.arena.library import ALIGNMENT, library
+from lowtide.torch.undivided import signals_wait
 
 ALIVE = -1
 NO_PLACE = -1
@@ -111,8 +112,31 @@ class Recording:
             self.marks.append((name, self._loaded.lowtide_record_now(self._handle)))
 
     def plan(self, *, layout: str = "auto", time_limit: float = 1.5) -> ArenaPlan:
-        """Place this record in an arena of least height."""
+        """Place this record in an arena of least height. RuntimeError before its block has ended."""
+        if self._handle is not None:
+            raise RuntimeError("the step is still being recorded: leave the record's block first")
         return place(self.requests, layout=layout, time_limit=time_limit, device=self.device)
+
+    def _begin(self) -> None:
+        with signals_wait():
+            self._handle = None if self._loaded is None else self._loaded.lowtide_record_begin()
+            self.available = self._handle is not None
+            self.busy = self._loaded is not None and not self.available
+
+    def _end(self) -> None:
+        """On whatever thread."""
+        with signals_wait():
+            handle, loaded, self._handle, self._loaded = self._handle, self._loaded, None, None
+            if loaded is None or handle is None:
+                return
+            loaded.lowtide_record_end(handle)
+            count = loaded.lowtide_record_size(handle)
+            rows, foreign = (c_int64 * (4 * count))(), (c_int64 * 2)()
+            loaded.lowtide_record_take(handle, rows, foreign)
+            values = list(rows)
+            columns = zip(values[::4], values[1::4], values[2::4], values[3::4], strict=True)
+            self.requests = [Request(b, s, e, bool(o)) for b, s, e, o in columns]
+            self.foreign_requests, self.foreign_bytes = foreign
 
 
 def place(
@@ -177,24 +201,9 @@ def record(device: str = "cpu") -> Iterator[Recording]:
 @contextmanager
 def record_if_free(device: str = "cpu", loaded: ctypes.CDLL | None = None) -> Iterator[Recording]:
     """As `record`, but with a recording that is not `available` if there can be none here and now."""
-    loaded = loaded or library(device)
-    recording = Recording(device=device, _loaded=loaded)
-    handle = None if loaded is None else loaded.lowtide_record_begin()
-    if loaded is None or handle is None:
-        recording.available = False
-        recording.busy = loaded is not None
-        yield recording
-        return
-    recording._handle = handle
+    recording = Recording(device=device, _loaded=loaded or library(device))
     try:
+        recording._begin()
         yield recording
     finally:
-        loaded.lowtide_record_end(handle)
-        recording._handle = recording._loaded = None
-        count = loaded.lowtide_record_size(handle)
-        rows, foreign = (c_int64 * (4 * count))(), (c_int64 * 2)()
-        loaded.lowtide_record_take(handle, rows, foreign)
-        values = list(rows)
-        columns = zip(values[::4], values[1::4], values[2::4], values[3::4], strict=True)
-        recording.requests = [Request(b, s, e, bool(o)) for b, s, e, o in columns]
-        recording.foreign_requests, recording.foreign_bytes = foreign
+        recording._end()

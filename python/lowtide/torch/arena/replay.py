@@ -4,12 +4,13 @@
         train_step()
     print(stats)
 
-Checked, so results never change: see arena.cc. What a plan cannot serve goes to the ordinary
+Checked, so results never change: see core.h. What a plan cannot serve goes to the ordinary
 allocator.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 from lowtide.torch.arena.library import Arena
 from lowtide.torch.arena.record import BUSY, ArenaPlan, Recording
+from lowtide.torch.undivided import signals_wait
 
 
 @dataclass
@@ -82,22 +84,32 @@ class PlacedPlan:
     def replay_if_free(self) -> Iterator[ReplayStats]:
         """As `replay`, but with stats that are not `available` where there can be no replay."""
         stats = ReplayStats(arena_bytes=self.plan.arena_bytes)
-        loaded, session = self.arena.library, None
-        if loaded is not None and self.handle is not None:
-            session = loaded.lowtide_replay_begin(self.handle, self.arena.handle)
-            stats.busy = session is None
-        if loaded is None or session is None:
-            stats.available = False
-            yield stats
-            return
+        session = None
         try:
+            with signals_wait():
+                session = self._begin()
+                stats.available = session is not None
+                stats.busy = self.handle is not None and session is None
             yield stats
         finally:
-            counters = (c_int64 * 7)()
-            loaded.lowtide_replay_end(session, counters)
-            stats.requests, stats.hits, stats.misses, stats.conflicts = counters[:4]
-            stats.diverged_at = counters[4] if counters[4] >= 0 else None
-            stats.escape_peak_bytes, stats.escaped = counters[5], counters[6]
+            with signals_wait():
+                if session is not None:
+                    self._end(session, stats)
+
+    def _begin(self) -> int | None:
+        loaded = self.arena.library
+        if loaded is None or self.handle is None:
+            return None
+        return loaded.lowtide_replay_begin(self.handle, self.arena.handle)
+
+    def _end(self, session: int, stats: ReplayStats) -> None:
+        """On whatever thread."""
+        loaded, counters = self.arena.library, (c_int64 * 7)()
+        assert loaded is not None
+        loaded.lowtide_replay_end(session, counters)
+        stats.requests, stats.hits, stats.misses, stats.conflicts = counters[:4]
+        stats.diverged_at = counters[4] if counters[4] >= 0 else None
+        stats.escape_peak_bytes, stats.escaped = counters[5], counters[6]
 
 
 # Plans that `replay` was given, each placed once, as long as the caller keeps the plan. By identity:
@@ -115,6 +127,7 @@ def replay(plan: ArenaPlan | Recording) -> AbstractContextManager[ReplayStats]:
     placed = _placed.get(key)
     if placed is None:
         arena_plan = plan.plan() if isinstance(plan, Recording) else plan
-        placed = _placed[key] = PlacedPlan(arena_plan)
+        # Of a copy, so that the table keeps no plan alive.
+        placed = _placed[key] = PlacedPlan(dataclasses.replace(arena_plan))
         weakref.finalize(plan, _placed.pop, key, None)
     return placed.replay()

@@ -31,6 +31,7 @@ from lowtide.torch.tracing.signature import (
     register_dataclasses,
 )
 from lowtide.torch.tracing.trace import TracedStep, trace
+from lowtide.torch.undivided import undivided
 
 
 class _Entry:
@@ -86,6 +87,10 @@ class Compiled:
 
     def __call__(self, batch: Any) -> Any:
         """Run on one batch; of a shape not seen before, in eager."""
+        with undivided():
+            return self._run(batch)
+
+    def _run(self, batch: Any) -> Any:
         refuse_ambient_autocast()
         register_dataclasses(batch)
         leaves, look = flatten_batch(self._batch_as_traced(batch))
@@ -205,6 +210,7 @@ class Compiled:
         """Ranks trace together or not at all."""
         return value if self.settings.ranks is None else self.settings.ranks.all_true(value)
 
+    @undivided()
     def _compile(self, batch: Any) -> None:
         """Trace at once, so that what cannot be compiled is refused here and not in the second step."""
         refuse_ambient_autocast()

@@ -29,6 +29,7 @@ from lowtide.torch.tracing.fakes import Twins, fake_mode
 from lowtide.torch.tracing.inputs import STATE, BatchForm, Placeholder
 from lowtide.torch.tracing.optimizers import Groups
 from lowtide.torch.tracing.refusals import explain, refuse_leaked_tensors, refuse_operators
+from lowtide.torch.undivided import undivided
 
 
 @dataclass
@@ -74,6 +75,7 @@ class TracedStep:
         return [p.live(model, optimizer, leaves) for p in self.placeholders]
 
 
+@undivided()
 def trace_step(
     model: torch.nn.Module,
     loss_fn: Callable[..., Any] | None,
@@ -97,6 +99,7 @@ def trace_step(
     return trace(TrainingBody(model, loss_fn, optimizer, example_batch, twins=Twins(fake_mode()), **options))
 
 
+@undivided()
 def trace_inference(
     model: torch.nn.Module, example_inputs: Any, *, device: str | torch.device | None = None
 ) -> TracedStep:
