@@ -52,11 +52,11 @@ int run(double limit, const std::vector<std::string>& paths) {
     }
     const Graph graph = load_graph(path);
     const OrderProblem problem = lower_order(graph).problem;
-    print_row(graph.name() + " given", lower_layout(problem, program_order_of(problem), 64).problem,
-              limit, &given);
+    print_row(graph.name() + " given",
+              lower_layout(problem, program_order_of(problem), 64).request.problem, limit, &given);
     const auto order = find_order_solver("auto")->solve(problem, Limits::within_seconds(limit));
-    print_row(graph.name() + " planned", lower_layout(problem, order.best(), 64).problem, limit,
-              &planned);
+    print_row(graph.name() + " planned", lower_layout(problem, order.best(), 64).request.problem,
+              limit, &planned);
   }
   bench::print_summary(given.proven, given.seconds);
   if (!planned.seconds.empty()) bench::print_summary(planned.proven, planned.seconds);

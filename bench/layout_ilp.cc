@@ -96,7 +96,7 @@ int run(double limit, const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     const Graph graph = load_graph(path);
     const OrderProblem problem = lower_order(graph).problem;
-    const auto placing = lower_layout(problem, program_order_of(problem), 64).problem;
+    const auto placing = lower_layout(problem, program_order_of(problem), 64).request.problem;
     Table(graph.name(), placing, limit).print();
   }
   return 0;

@@ -58,7 +58,7 @@ void greedy(benchmark::State& state) {
 
 void skyline(benchmark::State& state) {
   const OrderProblem problem = lower_order(residual_chain(state.range(0))).problem;
-  const auto layout = lower_layout(problem, program_order_of(problem), 64).problem;
+  const auto layout = lower_layout(problem, program_order_of(problem), 64).request.problem;
   for (auto _ : state)
     benchmark::DoNotOptimize(find_layout_solver("skyline")->solve(layout, Limits()));
   state.SetItemsProcessed(state.iterations() * state.range(0));

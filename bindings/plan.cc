@@ -52,6 +52,11 @@ BoundPlan load(nb::handle path, nb::object graph_object) {
   const Graph& graph = nb::cast<const Graph&>(graph_object);
   PlanOutcome outcome;
   outcome.plan = load_matching_plan(to_path(path), graph);
+  constexpr std::size_t kMostViolations = 3;
+  std::string wrong;
+  for (const Violation& violation : verify(graph, outcome.plan, kMostViolations))
+    wrong += (wrong.empty() ? "" : "; ") + violation.text;
+  if (!wrong.empty()) throw InputError(to_path(path), "does not verify: " + wrong);
   outcome.program_peak_bytes = simulated_peak(graph, program_order(graph));
   return {std::move(graph_object), std::move(outcome)};
 }

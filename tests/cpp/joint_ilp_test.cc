@@ -24,7 +24,7 @@ using testing::for_every_order;
 // This order, laid out exactly.
 JointPlan plan_of(const OrderProblem& problem, const Schedule& schedule, Bytes alignment) {
   const LoweredLayout placing = lower_layout(problem, schedule, alignment);
-  const auto layout = find_layout_solver("exact")->solve(placing.problem, Limits());
+  const auto layout = find_layout_solver("exact")->solve(placing.request.problem, Limits());
   JointPlan plan{schedule, {}, layout.value()};
   for (TensorId t : problem.tensors())
     plan.offsets.push_back(layout.best().offsets[placing.buffer[t]]);
@@ -35,14 +35,14 @@ JointPlan plan_of(const OrderProblem& problem, const Schedule& schedule, Bytes a
 std::string wrong_with(const OrderProblem& problem, const JointPlan& plan, Bytes alignment) {
   const LoweredLayout placing = lower_layout(problem, plan.schedule, alignment);
   Layout layout{.offsets = {}, .height = plan.arena};
-  layout.offsets.resize(placing.problem.buffers.size());
+  layout.offsets.resize(placing.request.problem.buffers.size());
   for (TensorId t : problem.tensors()) layout.offsets[placing.buffer[t]] = plan.offsets[t];
-  return layout_error(placing.problem, layout);
+  return layout_error(placing.request.problem, layout);
 }
 
 OrderProblem small_problem(std::uint64_t seed, int num_nodes) {
-  const Graph graph = testing::random_graph(
-      seed, {.num_nodes = num_nodes, .workspaces = false, .reuses = false, .max_bytes = 9});
+  const Graph graph =
+      testing::random_graph(seed, {.num_nodes = num_nodes, .reuses = false, .max_bytes = 9});
   return lower_order(graph).problem;
 }
 
@@ -75,8 +75,8 @@ TEST(JointIlp, EveryPlanIsAPointAndComesBack) {
   for (std::uint64_t seed = 0; seed < testing::cases(200, 10'000); ++seed) {
     const OrderProblem problem = small_problem(seed, 6);
     const Bytes alignment = seed % 2 == 0 ? 1 : 4;
-    const Graph graph = testing::random_graph(
-        seed, {.num_nodes = 6, .workspaces = false, .reuses = false, .max_bytes = 9});
+    const Graph graph =
+        testing::random_graph(seed, {.num_nodes = 6, .reuses = false, .max_bytes = 9});
     const JointPlan plan = plan_of(problem, testing::random_schedule(graph, seed), alignment);
     const JointProgram ilp = build_joint_program(problem, alignment, plan.arena);
     const auto point = encode(ilp, problem, alignment, plan);

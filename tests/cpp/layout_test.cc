@@ -1,4 +1,5 @@
-// Layout solvers against brute force and planted optima; every answer judged by model/layout_check.
+// Layout solvers against brute force and planted optima; every answer judged by
+// verify/layout_verifier.
 #include <gtest/gtest.h>
 
 #include <random>

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "lowtide/graph/error.h"
-#include "lowtide/layout/solvers.h"
+#include "lowtide/layout/shapes.h"
 #include "lowtide/mip/highs.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/planner/planner.h"
@@ -25,7 +25,7 @@ using testing::unlucky_graph;
 
 Packing packed(const OrderProblem& problem, const Schedule& schedule, Bytes alignment = 1) {
   LoweredLayout placing = lower_layout(problem, schedule, alignment);
-  auto layout = find_layout_solver("exact")->solve(placing.problem, Limits());
+  auto layout = solve_request(placing.request, *find_layout_solver("exact"), Limits());
   return {schedule, std::move(placing), std::move(layout)};
 }
 
@@ -43,7 +43,7 @@ TEST(Split, CanBeUnlucky) {
     ASSERT_TRUE(better);
     EXPECT_EQ(better->layout.value(), 8);
     EXPECT_EQ(peak(problem, better->schedule), 8);
-    EXPECT_EQ(layout_error(better->placing.problem, better->layout.best()), "");
+    EXPECT_EQ(layout_error(better->placing.request, better->layout.best()), "");
   });
   EXPECT_GT(unlucky, 0);
 }
@@ -108,7 +108,7 @@ TEST(Repack, FindsWhatBruteForceFinds) {
     EXPECT_LE(peak(problem, better->schedule), budget) << seed;
     EXPECT_LT(better->layout.value(), start.layout.value()) << seed;
     EXPECT_GE(better->layout.value(), optimum) << seed;
-    EXPECT_EQ(layout_error(better->placing.problem, better->layout.best()), "") << seed;
+    EXPECT_EQ(layout_error(better->placing.request, better->layout.best()), "") << seed;
     closed += better->layout.value() == optimum;
   }
   EXPECT_GT(gaps, 0);

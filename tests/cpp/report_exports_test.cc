@@ -83,7 +83,8 @@ TEST(Inspect, DrawsAnyGraph) {
 TEST(Inspect, GroupsAddUpToThePeak) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const Graph graph = testing::random_graph(seed, {.num_nodes = 15});
-    const Timeline timeline = make_timeline(graph, program_order_of(graph), true);
+    const Timeline timeline =
+        make_timeline(graph, testing::with_reuses(graph, program_order_of(graph)));
     for (const GroupBy by : {GroupBy::kPhase, GroupBy::kOperator}) {
       Bytes sum = 0;
       for (const LiveGroup& group : groups_at_peak(graph, timeline, by)) sum += group.bytes;
@@ -112,8 +113,10 @@ TEST(PeakChanges, AddUpToTheDifferenceOfThePeaks) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const Graph before = testing::random_graph(seed, {.num_nodes = 15});
     const Graph after = testing::random_graph(seed + 1000, {.num_nodes = 18});
-    const Timeline old_timeline = make_timeline(before, program_order_of(before), true);
-    const Timeline new_timeline = make_timeline(after, program_order_of(after), true);
+    const Timeline old_timeline =
+        make_timeline(before, testing::with_reuses(before, program_order_of(before)));
+    const Timeline new_timeline =
+        make_timeline(after, testing::with_reuses(after, program_order_of(after)));
     const auto changes = peak_changes(before, old_timeline, after, new_timeline);
     const Bytes sum = std::accumulate(changes.begin(), changes.end(), Bytes{0},
                                       [](Bytes s, const PeakChange& c) { return s + c.change(); });

@@ -34,18 +34,20 @@ Graph small_graph() {
 }
 
 const TensorId kP(0), kT(1), kU(2), kW(3);
+const NodeId kA(0), kC(2);
 
 Plan right_plan(const Graph& graph) {
   Plan plan;
   plan.graph_name = graph.name();
   plan.schedule = program_order(graph);
   plan.offsets = {kNoOffset, 0, 16, 0};
+  plan.workspace_offsets = {kNoOffset, kNoOffset, 32, kNoOffset};
   plan.alignment = 16;
   plan.peak_bytes = 36;
   plan.peak_lower_bound_bytes = 36;
   plan.order_status = Status::kOptimal;
-  plan.arena_bytes = 32;
-  plan.arena_lower_bound_bytes = 32;
+  plan.arena_bytes = 48;
+  plan.arena_lower_bound_bytes = 48;
   plan.layout_status = Status::kOptimal;
   return plan;
 }
@@ -98,6 +100,13 @@ INSTANTIATE_TEST_SUITE_P(
         Corruption{Kind::kUnwantedOffset, [](Plan& p) { p.offsets[kP] = 0; }},
         Corruption{Kind::kNegativeOffset, [](Plan& p) { p.offsets[kU] = -16; }},
         Corruption{Kind::kMisaligned, [](Plan& p) { p.offsets[kU] = 17; }},
+        Corruption{Kind::kMissingOffset, [](Plan& p) { p.workspace_offsets.resize(0); }},
+        Corruption{Kind::kUnwantedOffset, [](Plan& p) { p.workspace_offsets[kA] = 0; }},
+        Corruption{Kind::kUnwantedOffset, [](Plan& p) { p.offsets.push_back(0); }},
+        Corruption{Kind::kNegativeOffset, [](Plan& p) { p.workspace_offsets[kC] = -16; }},
+        Corruption{Kind::kMisaligned, [](Plan& p) { p.workspace_offsets[kC] = 33; }},
+        Corruption{Kind::kOverlap, [](Plan& p) { p.workspace_offsets[kC] = 16; }},
+        Corruption{Kind::kOverlap, [](Plan& p) { p.workspace_offsets[kC] = 0; }},
         Corruption{Kind::kOverlap, [](Plan& p) { p.offsets[kU] = 0; }},
         Corruption{Kind::kOverlap, [](Plan& p) { p.alignment = 1, p.offsets[kU] = 15; }},
         Corruption{Kind::kReuse,
@@ -111,10 +120,15 @@ INSTANTIATE_TEST_SUITE_P(
         Corruption{Kind::kPeak,
                    [](Plan& p) { p.peak_bytes = 35, p.order_status = Status::kFeasible; }},
         Corruption{Kind::kArena,
-                   [](Plan& p) { p.arena_bytes = 48, p.layout_status = Status::kFeasible; }},
+                   [](Plan& p) { p.arena_bytes = 64, p.layout_status = Status::kFeasible; }},
+        Corruption{Kind::kArena, [](Plan& p) { p.offsets[kT] = kMaxBytes - 63; }},
+        Corruption{Kind::kArena, [](Plan& p) { p.workspace_offsets[kC] = kMaxBytes / 16 * 16; }},
+        Corruption{Kind::kReuse,
+                   [](Plan& p) { p.reuses = {{TensorId(99), kT}, {kU, TensorId(99)}}; }},
         Corruption{Kind::kArena, [](Plan& p) { p.offsets[kU] = kMaxBytes / 16 * 16; }},
         Corruption{Kind::kBound, [](Plan& p) { p.peak_lower_bound_bytes = 37; }},
-        Corruption{Kind::kBound, [](Plan& p) { p.arena_lower_bound_bytes = 33; }},
+        Corruption{Kind::kBound, [](Plan& p) { p.arena_lower_bound_bytes = 49; }},
+        Corruption{Kind::kBound, [](Plan& p) { p.arena_lower_bound_bytes = -7; }},
         Corruption{Kind::kStatus, [](Plan& p) { p.peak_lower_bound_bytes = 35; }},
         Corruption{Kind::kStatus, [](Plan& p) { p.layout_status = Status::kFeasible; }},
         Corruption{Kind::kAlignment, [](Plan& p) { p.alignment = 0; }}),
@@ -141,9 +155,8 @@ TEST(Simulator, AgreesWithTheModel) {
     const Graph graph = testing::random_graph(seed);
     for (const bool use_reuse : {false, true}) {
       const LoweredOrder lowered = lower_order(graph, use_reuse);
-      Plan plan;
-      plan.schedule = testing::random_schedule(graph, seed);
-      plan.reuses = lift_reuses(lowered, plan.schedule);
+      Plan plan = testing::with_reuses(graph, testing::random_schedule(graph, seed));
+      if (!use_reuse) plan.reuses.clear();
       const Simulation simulation = simulate(graph, plan);
       ASSERT_THAT(simulation.impossible_reuses, ::testing::IsEmpty()) << seed;
       ASSERT_EQ(simulation.needed, profile(lowered.problem, plan.schedule)) << seed;
@@ -163,12 +176,11 @@ TEST(Verifier, PassesStackedLayoutsOfRandomGraphs) {
     plan.alignment = 8;
     const LoweredLayout placing = lower_layout(lowered.problem, plan.schedule, plan.alignment);
     IdVector<BufferId, Bytes> offsets;
-    for (const Buffer& buffer : placing.problem.buffers) {
+    for (const Buffer& buffer : placing.request.problem.buffers) {
       offsets.push_back(plan.arena_bytes);
       plan.arena_bytes += buffer.size;
     }
-    plan.offsets = lift_offsets(graph, lowered, placing, offsets);
-    plan.reuses = lift_reuses(lowered, plan.schedule);
+    lift_layout(lowered, placing, offsets, graph, &plan);
     plan.peak_bytes = peak(lowered.problem, plan.schedule);
     plan.peak_lower_bound_bytes = plan.peak_bytes;
     plan.arena_lower_bound_bytes = plan.arena_bytes;

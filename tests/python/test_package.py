@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -40,6 +41,26 @@ def test_save_and_load(graph, tmp_path):
     assert lowtide.load(tmp_path / "plan.json", again).to_json() == plan.to_json()
     with pytest.raises(ValueError, match="Graph or a Plan"):
         lowtide.save(3, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda d: d["schedule"].append(d["schedule"].pop(0)), "does not verify"),
+        (lambda d: d["schedule"].pop(), "missing from the schedule"),
+        (lambda d: d["schedule"].__setitem__(0, d["schedule"][1]), "more than once"),
+        (lambda d: d["offsets"].clear(), "has no offset"),
+        (lambda d: d["offsets"].update(dict.fromkeys(d["offsets"], 2**62)), "outside the arena"),
+        (lambda d: d.update(arena_lower_bound_bytes=-7), "below 0"),
+    ],
+)
+def test_a_plan_that_does_not_verify_is_not_loaded(graph, tmp_path, spoil, reason):
+    document = json.loads(lowtide.plan(graph).to_json())
+    spoil(document)
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=reason):
+        lowtide.load(path, graph)
 
 
 def test_bad_input_is_value_error(graph, tmp_path):

@@ -11,8 +11,9 @@
 #include "lowtide/io/graph_json.h"
 #include "lowtide/joint/program.h"
 #include "lowtide/layout/program/address_program.h"
-#include "lowtide/layout/solvers.h"
+#include "lowtide/layout/shapes.h"
 #include "lowtide/mip/lp_text.h"
+#include "lowtide/model/bodies.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/order/program/step_program.h"
@@ -39,7 +40,9 @@ ProgramNames names_of(const Graph& graph, const LoweredOrder& lowered) {
   ProgramNames names;
   names.node = [&](NodeId v) { return std::string(graph.node_name(v)); };
   names.tensor = [&](TensorId t) {
-    return std::string(graph.tensor_name(lowered.graph_tensor[t]));
+    return lowered.is_workspace(t)
+               ? "workspace_of_" + std::string(graph.node_name(lowered.problem.producer[t]))
+               : std::string(graph.tensor_name(lowered.graph_tensor[t]));
   };
   return names;
 }
@@ -50,22 +53,27 @@ std::string order_program(const Graph& graph, const LoweredOrder& lowered) {
   return mip::lp_text(program.model, title(graph, "the order", program.unit));
 }
 
-// An arena that program order can have: none above it is of interest.
-Bytes quick_arena(const LayoutProblem& problem) {
-  return find_layout_solver("skyline")->solve(problem, Limits()).value();
+// An arena that the order can have: none above it is of interest.
+Bytes quick_arena(const LayoutRequest& request) {
+  return solve_request(request, *find_layout_solver("skyline"), Limits::within_steps(0)).value();
 }
 
 std::string layout_program(const Graph& graph, const LoweredOrder& lowered,
                            const Schedule& schedule, Bytes alignment) {
   const LoweredLayout placing = lower_layout(lowered.problem, schedule, alignment);
-  IdVector<BufferId, std::string> name(placing.problem.buffers.size());
+  const ProgramNames names = names_of(graph, lowered);
+  const ShapeProblem shapes = make_bodies(placing.request).problem;
+  IdVector<BufferId, std::string> name(shapes.shapes.size());
   for (TensorId t : lowered.problem.tensors())
-    if (std::string& text = name[placing.buffer[t]]; text.empty())
-      text = graph.tensor_name(lowered.graph_tensor[t]);
+    if (std::string& text = name[placing.buffer[t]]; text.empty()) text = names.tensor(t);
+  IdVector<BufferId, std::string> part_name;
+  for (BufferId b : shapes.shapes.ids())
+    for (std::size_t i = 0; i < shapes.shapes[b].parts.size(); ++i)
+      part_name.push_back(i == 0 ? name[b] : name[b] + "." + std::to_string(i + 1));
   AddressOptions options;
-  options.buffer_name = [&](BufferId b) { return name[b]; };
+  options.buffer_name = [&](BufferId b) { return part_name[b]; };
   const WholeAddressProgram program =
-      build_whole_address_program(placing.problem, quick_arena(placing.problem), options);
+      build_whole_address_program(shapes, quick_arena(placing.request), options);
   return mip::lp_text(program.model, title(graph, "the addresses", program.unit));
 }
 
@@ -83,7 +91,7 @@ std::string joint_program(const Graph& graph, const LoweredOrder& lowered, Bytes
   const OrderProblem& problem = lowered.problem;
   check_joint_size(problem);
   const Bytes arena =
-      quick_arena(lower_layout(problem, program_order_of(problem), alignment).problem);
+      quick_arena(lower_layout(problem, program_order_of(problem), alignment).request);
   const JointProgram program =
       build_joint_program(problem, alignment, arena, names_of(graph, lowered));
   return mip::lp_text(program.model(), title(graph, "order and addresses", program.unit()));
@@ -108,8 +116,9 @@ std::string text_of(const ExportArguments& arguments) {
   const Graph graph = load_graph(arguments.graph_path);
   std::optional<Plan> plan;
   if (!arguments.plan_path.empty()) plan = load_verified_plan(arguments.plan_path, graph);
-  const bool plan_reuses = plan && !plan->reuses.empty();
-  const LoweredOrder lowered = lower_order(graph, arguments.use_reuse || plan_reuses);
+  const LoweredOrder lowered = plan && !arguments.use_reuse
+                                   ? lower_order(graph, plan->reuses)
+                                   : lower_order(graph, arguments.use_reuse);
   const Bytes alignment =
       arguments.alignment.value_or(plan ? plan->alignment : PlanOptions().alignment);
   if (arguments.program == "order") return order_program(graph, lowered);

@@ -23,6 +23,8 @@ struct Plan {
   // Per tensor of the graph: its offset in the arena, in bytes; kNoOffset for tensors that are not
   // placed (persistent, or of no bytes).
   IdVector<TensorId, Bytes> offsets;
+  // Per node: the offset of its workspace; kNoOffset for nodes without one.
+  IdVector<NodeId, Bytes> workspace_offsets;
   // Pairs that the plan makes share bytes although their lifetimes touch at the node that reads
   // `old` and writes `fresh`; a subset of the graph's may_reuse. Empty unless asked for.
   std::vector<Reuse> reuses;

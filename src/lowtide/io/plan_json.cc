@@ -35,7 +35,12 @@ class PlanReader {
     if (plan.graph_name != graph_.name())
       mismatch("the plan is for graph " + quote(plan.graph_name) + ", not " + quote(graph_.name()));
     read_schedule(fields);
-    read_offsets(fields.required_object("offsets"));
+    plan.offsets.assign(graph_.num_tensors(), kNoOffset);
+    read_offsets("offsets", "tensor", fields.required_object("offsets"), tensors_, &plan.offsets);
+    plan.workspace_offsets.assign(graph_.num_nodes(), kNoOffset);
+    if (fields.has("workspace_offsets"))
+      read_offsets("workspace_offsets", "node", fields.required_object("workspace_offsets"), nodes_,
+                   &plan.workspace_offsets);
     for (const auto& [fresh, old] : fields.text_pairs("reuses")) read_reuse(fresh, old);
     plan.alignment = fields.bytes("alignment", 1);
     plan.peak_bytes = fields.required_bytes("peak_bytes");
@@ -61,18 +66,21 @@ class PlanReader {
     }
   }
 
-  void read_offsets(const Json& offsets) {
-    loaded_.plan.offsets.assign(graph_.num_tensors(), kNoOffset);
+  // {name: offset} into a vector by id.
+  template <class Id>
+  void read_offsets(const std::string& field, const char* what, const Json& offsets,
+                    const std::unordered_map<std::string_view, Id>& ids,
+                    IdVector<Id, Bytes>* result) {
     for (const auto& [name, offset] : offsets.items()) {
-      const Bytes bytes = json_bytes(offset, "plan: offset of " + quote(name));
-      const auto found = tensors_.find(name);
-      if (found == tensors_.end())
-        mismatch("offsets: the graph has no tensor " + quote(name));
+      const Bytes bytes = json_bytes(offset, "plan: " + field + " of " + quote(name));
+      const auto found = ids.find(name);
+      if (found == ids.end())
+        mismatch(field + ": the graph has no " + what + " " + quote(name));
       else if (bytes < 0)
-        mismatch("offsets: tensor " + quote(name) + " has the negative offset " +
+        mismatch(field + ": " + what + " " + quote(name) + " has the negative offset " +
                  std::to_string(bytes));
       else
-        loaded_.plan.offsets[found->second] = bytes;
+        (*result)[found->second] = bytes;
     }
   }
 
@@ -91,6 +99,15 @@ class PlanReader {
   std::unordered_map<std::string_view, TensorId> tensors_;
   LoadedPlan loaded_;
 };
+
+// Sorted by name: insertion is logarithmic.
+template <class Id, class Name>
+Json offsets_json(const IdVector<Id, Bytes>& offsets, const Name& name_of) {
+  Json object = Json::object();
+  for (Id id : offsets.ids())
+    if (offsets[id] != kNoOffset) object[std::string(name_of(id))] = offsets[id];
+  return object;
+}
 
 }  // namespace
 
@@ -116,12 +133,13 @@ Plan load_matching_plan(const std::string& path, const Graph& graph) {
 std::string format_plan(const Graph& graph, const Plan& plan) {
   OrderedJson schedule = OrderedJson::array();
   for (NodeId v : plan.schedule) schedule.push_back(graph.node_name(v));
-  Json offsets = Json::object();  // sorted by name: insertion is logarithmic
-  for (TensorId t : plan.offsets.ids())
-    if (plan.offsets[t] != kNoOffset) offsets[std::string(graph.tensor_name(t))] = plan.offsets[t];
   OrderedJson document = {{"format", kFormat}, {"version", 1}, {"graph", plan.graph_name}};
   document["schedule"] = std::move(schedule);
-  document["offsets"] = std::move(offsets);
+  document["offsets"] =
+      offsets_json(plan.offsets, [&](TensorId t) { return graph.tensor_name(t); });
+  const Json workspaces =
+      offsets_json(plan.workspace_offsets, [&](NodeId v) { return graph.node_name(v); });
+  if (!workspaces.empty()) document["workspace_offsets"] = workspaces;
   for (const Reuse& reuse : plan.reuses)
     document["reuses"][std::string(graph.tensor_name(reuse.fresh))] = graph.tensor_name(reuse.old);
   document["alignment"] = plan.alignment;

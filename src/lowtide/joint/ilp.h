@@ -9,7 +9,7 @@
 namespace lowtide {
 
 // The plan of least arena over all orders and layouts. `start`: any legal plan. `bound`: no arena
-// is below (the least peak of sizes rounded up and without workspaces will do).
+// is below (the least peak of sizes rounded up will do).
 Solution<JointPlan> solve_joint_ilp(const OrderProblem& problem, Bytes alignment, JointPlan start,
                                     Bytes bound, const Limits& limits);
 

@@ -98,9 +98,7 @@ class Builder {
   }
 
   // The steps at which t may be live.
-  Interval live_steps(TensorId t) const {
-    return is_unread_input(problem_, t) ? Interval{0, 1} : ilp_.order.spans.may_live(problem_, t);
-  }
+  Interval live_steps(TensorId t) const { return ilp_.order.spans.may_live(problem_, t); }
   // Two outputs of a node share a variable: each column once.
   static void subtract(mip::Column column, mip::Terms* terms) {
     for (auto& [other, factor] : *terms)
@@ -112,7 +110,6 @@ class Builder {
   }
   void subtract_live(TensorId t, Step step, mip::Row* row) const {
     const StepProgram& order = ilp_.order;
-    if (is_unread_input(problem_, t)) row->lower += 1;
     if (const NodeId v = problem_.producer[t]; !v.is_none() && order.may_run(v, step))
       subtract(order.generate(v, step), &row->terms);
     if (order.may_keep(t, step)) subtract(order.preserve(t, step), &row->terms);
@@ -147,22 +144,10 @@ Bytes arena_of(const OrderProblem& problem, Bytes alignment,
   return arena;
 }
 
-// As lower_layout has them: a freeable input that nobody reads takes room all the same.
-IdVector<TensorId, Interval> placed_lifetimes(const OrderProblem& problem,
-                                              const Schedule& schedule) {
-  auto life = lifetimes(problem, schedule);
-  for (Interval& interval : life)
-    if (interval.empty()) interval = {0, 1};
-  return life;
-}
-
 class PointMaker {
  public:
   PointMaker(const JointProgram& ilp, const OrderProblem& problem, const JointPlan& plan)
-      : ilp_(ilp),
-        problem_(problem),
-        plan_(plan),
-        life_(placed_lifetimes(problem, plan.schedule)) {}
+      : ilp_(ilp), problem_(problem), plan_(plan), life_(lifetimes(problem, plan.schedule)) {}
 
   std::vector<double> make(Bytes alignment) {
     point_ = encode(ilp_.order, load_problem(problem_, alignment), plan_.schedule);
@@ -211,7 +196,7 @@ class PointMaker {
 IdVector<TensorId, Bytes> stacked_by_address(const JointProgram& ilp, const OrderProblem& problem,
                                              Bytes alignment, const Schedule& schedule,
                                              const std::vector<double>& values) {
-  const auto life = placed_lifetimes(problem, schedule);
+  const auto life = lifetimes(problem, schedule);
   const auto address = [&](TensorId t) { return values[static_cast<std::size_t>(ilp.offset[t])]; };
   std::vector<TensorId> upwards;
   for (TensorId t : problem.tensors()) upwards.push_back(t);

@@ -1,7 +1,7 @@
 // The paper's equation 9: when each node runs and where each tensor lies, in one integer program.
 //
 // The order's part is order/program/step_program.h as it stands, on sizes rounded up to the
-// alignment and without workspaces; its peak variable is the arena. Added are, with L_t(s) = t is
+// alignment; its peak variable is the arena. Added are, with L_t(s) = t is
 // made or kept at s:
 //
 //   top       A_t + size_t <= arena
@@ -13,8 +13,8 @@
 // binary (B_ji = 1 - B_ij) and no row a step, the others two and a row a step. A need not be
 // integral: with the order and B fixed the least values are sums of sizes.
 //
-// Workspaces take no part in the arena; reuses in place are not modelled. The number of rows grows
-// with pairs x steps: a model for graphs of up to some twenty nodes (docs/results.md).
+// Reuses in place are not modelled. The number of rows grows with pairs x steps: a model for graphs
+// of up to some twenty nodes (docs/results.md).
 #pragma once
 
 #include <vector>

@@ -13,11 +13,6 @@ Reachability exact_reachability(const OrderProblem& problem) {
 
 }  // namespace
 
-// A freeable input that nobody reads is never live, but takes room in the first step.
-bool is_unread_input(const OrderProblem& problem, TensorId t) {
-  return problem.producer[t].is_none() && problem.consumers[t].empty() && !problem.kept[t];
-}
-
 TogetherTest::TogetherTest(const OrderProblem& problem, const Spans& spans)
     : problem_(problem), spans_(spans), reach_(exact_reachability(problem)) {}
 
@@ -46,7 +41,7 @@ bool TogetherTest::lives_when_made(TensorId i, TensorId j) const {
 }
 
 Together TogetherTest::operator()(TensorId i, TensorId j) const {
-  if (is_unread_input(problem_, i) || is_unread_input(problem_, j)) return Together::kDepends;
+  if (is_unread_input(problem_, i) || is_unread_input(problem_, j)) return Together::kNever;
   if (!spans_.may_live(problem_, i).intersects(spans_.may_live(problem_, j)) || dies_before(i, j) ||
       dies_before(j, i))
     return Together::kNever;

@@ -33,7 +33,4 @@ class TogetherTest {
   Reachability reach_;
 };
 
-// A freeable input that nobody reads is never live, but takes room in the first step.
-bool is_unread_input(const OrderProblem& problem, TensorId t);
-
 }  // namespace lowtide

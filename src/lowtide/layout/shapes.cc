@@ -28,6 +28,10 @@ Solution<Layout> verdict(const std::optional<Bytes>& capacity, Layout layout, By
   return Solution<Layout>::found(std::move(layout), height, bound);
 }
 
+bool has_any(const Hints& hints) {
+  return std::any_of(hints.begin(), hints.end(), [](Bytes hint) { return hint >= 0; });
+}
+
 // One stretch of time.
 class Stretch {
  public:
@@ -45,11 +49,23 @@ class Stretch {
   const Layout& best() const { return best_; }
   Bytes height() const { return best_.height; }
   Bytes bound() const { return bound_; }
+  bool has_layout() const { return !best_.offsets.empty(); }
   bool open(Bytes target) const { return height() > std::max(target, bound_); }
 
+  // The rectangles around the shapes, where their load is no higher than what the shapes need: as
+  // where few operators of a graph leave part of the bytes that they take over.
+  void ask_surrounding(const LayoutSolver& solver, const Limits& limits) {
+    const auto rectangles = surrounding_rectangles(problem_);
+    if (!rectangles || lower_bound(*rectangles) > bound_) return;
+    const auto solution = solver.solve(*rectangles, limits);
+    if (solution.has_value()) best_ = solution.best();
+    if (as_rectangles(problem_)) settle(solution.bound());
+  }
+
   void fit(Bytes target, const Limits& limits) {
+    if (has_layout() && !open(target)) return;
     Fitted fitted = fit_shapes(problem_, hints_, std::max(target, bound_), limits);
-    best_ = std::move(fitted.layout);
+    if (!has_layout() || fitted.layout.height < height()) best_ = std::move(fitted.layout);
     order_ = std::move(fitted.order);
   }
 
@@ -64,11 +80,11 @@ class Stretch {
 
   // What rectangles can say: the answer if they are all there is, else a bound.
   void ask_rectangles(const LayoutSolver& solver, const Limits& limits) {
+    if (is_settled_) return;
     if (const auto rectangles = as_rectangles(problem_)) {
       const auto solution = solver.solve(*rectangles, limits);
-      bound_ = std::max(bound_, solution.bound());
       if (solution.has_value() && solution.value() < height()) best_ = solution.best();
-      is_settled_ = true;
+      settle(solution.bound());
     } else if (solver.exact) {
       bound_ = std::max(bound_, solver.solve(separate_parts(problem_), limits).bound());
     }
@@ -84,6 +100,11 @@ class Stretch {
   }
 
  private:
+  void settle(Bytes bound) {
+    bound_ = std::max(bound_, bound);
+    is_settled_ = true;
+  }
+
   // True if that found a layout.
   bool ask(Bytes capacity, std::int64_t nodes, Meter* meter) {
     if (capacity < bound_ || capacity >= height()) return false;
@@ -110,13 +131,16 @@ class Stretch {
 
 class ShapeSolver {
  public:
-  ShapeSolver(const ShapeProblem& problem, const Hints& hints) : problem_(problem) {
+  ShapeSolver(const ShapeProblem& problem, const Hints& hints)
+      : problem_(problem), has_hints_(has_any(hints)) {
     for (auto& members : time_components(problem))
       stretches_.emplace_back(problem, hints, std::move(members));
   }
 
   Solution<Layout> run(const LayoutSolver& solver, const Limits& limits) {
     Meter meter(limits);
+    if (!has_hints_)
+      for (Stretch& stretch : stretches_) stretch.ask_surrounding(solver, share_of(&meter));
     for (Stretch& stretch : stretches_) stretch.fit(target(), meter.rest());
     dive_all(kFirstDives, &meter);
     for (Stretch& stretch : stretches_)
@@ -169,6 +193,7 @@ class ShapeSolver {
   }
 
   const ShapeProblem& problem_;
+  bool has_hints_;
   std::vector<Stretch> stretches_;
 };
 
@@ -194,8 +219,7 @@ bool fixed_shapes_collide(const ShapeProblem& problem) {
 
 Solution<Layout> solve_shapes(const ShapeProblem& problem, const Hints& hints,
                               const LayoutSolver& solver, const Limits& limits) {
-  const bool has_hints = std::any_of(hints.begin(), hints.end(), [](Bytes h) { return h >= 0; });
-  if (const auto rectangles = as_rectangles(problem); rectangles && !has_hints)
+  if (const auto rectangles = as_rectangles(problem); rectangles && !has_any(hints))
     return solver.solve(*rectangles, limits);
   if (fixed_shapes_collide(problem)) return Solution<Layout>::infeasible(lower_bound(problem));
   return ShapeSolver(problem, hints).run(solver, limits);

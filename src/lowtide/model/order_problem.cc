@@ -11,6 +11,10 @@ Bytes own_bytes(const OrderProblem& problem, NodeId v) {
   return bytes;
 }
 
+bool is_unread_input(const OrderProblem& problem, TensorId t) {
+  return problem.producer[t].is_none() && problem.consumers[t].empty() && !problem.kept[t];
+}
+
 Bytes unit_of(const OrderProblem& problem) {
   Bytes unit = 0;
   for (Bytes bytes : problem.bytes) unit = std::gcd(unit, bytes);

@@ -24,9 +24,11 @@ struct OrderProblem {
   // Nodes, numbered in program order, which is legal.
   Csr<NodeId, NodeId> predecessors;  // direct, no duplicates
   Csr<NodeId, NodeId> successors;
-  Csr<NodeId, TensorId> inputs;              // planned tensors of bytes > 0 only
-  Csr<NodeId, TensorId> outputs;             // likewise
-  IdVector<NodeId, Bytes> workspace_bytes;   // < 0 where a reduction has settled an in-place reuse
+  Csr<NodeId, TensorId> inputs;   // planned tensors of bytes > 0 only
+  Csr<NodeId, TensorId> outputs;  // likewise
+  // What a node needs beside its tensors: 0 in a problem lowered from a graph (model/lower.h makes
+  // workspaces tensors); reductions put here what they merge, < 0 for an in-place reuse settled.
+  IdVector<NodeId, Bytes> workspace_bytes;
   IdVector<NodeId, std::uint8_t> is_update;  // an optimizer node: what `hoist` pulls forward
   // Pairs that may share bytes at this node; empty rows unless reuse is asked for. `old` is an
   // input of the node with bytes(old) >= bytes(fresh), not kept. A pair takes effect exactly if
@@ -49,6 +51,9 @@ struct OrderProblem {
 // What v needs beside the tensors that are live before it, if it reuses nothing: its outputs and
 // its workspace.
 Bytes own_bytes(const OrderProblem& problem, NodeId v);
+
+// An input that nobody reads and the caller does not keep: it lives in no step.
+bool is_unread_input(const OrderProblem& problem, TensorId t);
 
 // The common divisor of all sizes; every peak is a multiple of it. At least 1.
 Bytes unit_of(const OrderProblem& problem);

@@ -14,6 +14,22 @@ bool is_rectangle(const Shape& shape) {
          (shape.parts.front().lower == 0 && shape.parts.front().upper == shape.size);
 }
 
+// From the first part to the end of the last, whatever lies between.
+Interval lifetime_of(const Shape& shape) {
+  if (!shape.takes_room()) return {};
+  Interval life = shape.parts.front().lifetime;
+  for (const ShapePart& part : shape.parts)
+    life = {std::min(life.lower, part.lifetime.lower), std::max(life.upper, part.lifetime.upper)};
+  return life;
+}
+
+Buffer surrounding(const Shape& shape) {
+  return {.lifetime = lifetime_of(shape),
+          .size = shape.size,
+          .alignment = shape.alignment,
+          .fixed_offset = shape.fixed_offset};
+}
+
 Buffer separate_part(const Shape& shape, const ShapePart& part) {
   Buffer buffer{.lifetime = part.lifetime, .size = part.upper - part.lower};
   if (shape.fixed_offset) buffer.fixed_offset = *shape.fixed_offset + part.lower;
@@ -41,14 +57,15 @@ Bytes height_of(const ShapeProblem& problem, const IdVector<BufferId, Bytes>& of
 }
 
 std::optional<LayoutProblem> as_rectangles(const ShapeProblem& problem) {
+  if (!std::all_of(problem.shapes.begin(), problem.shapes.end(), is_rectangle)) return std::nullopt;
+  return surrounding_rectangles(problem);
+}
+
+std::optional<LayoutProblem> surrounding_rectangles(const ShapeProblem& problem) {
   LayoutProblem rectangles{.buffers = {}, .capacity = problem.capacity};
   for (const Shape& shape : problem.shapes) {
-    if (!is_rectangle(shape)) return std::nullopt;
-    const Interval lifetime = shape.takes_room() ? shape.parts.front().lifetime : Interval();
-    rectangles.buffers.push_back({.lifetime = lifetime,
-                                  .size = shape.size,
-                                  .alignment = shape.alignment,
-                                  .fixed_offset = shape.fixed_offset});
+    if (shape.residue != 0) return std::nullopt;
+    rectangles.buffers.push_back(surrounding(shape));
   }
   return rectangles;
 }

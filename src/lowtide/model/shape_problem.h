@@ -50,6 +50,10 @@ Bytes height_of(const ShapeProblem& problem, const IdVector<BufferId, Bytes>& of
 // The same problem if every shape is a rectangle.
 std::optional<LayoutProblem> as_rectangles(const ShapeProblem& problem);
 
+// The rectangles around the shapes, over time from the first part to the last: what is a layout of
+// these is one of the shapes. None if a shape has a residue, which a rectangle can't have.
+std::optional<LayoutProblem> surrounding_rectangles(const ShapeProblem& problem);
+
 // Every part on its own: what is impossible for the parts, is so for the shapes.
 LayoutProblem separate_parts(const ShapeProblem& problem);
 

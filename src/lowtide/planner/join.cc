@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "lowtide/joint/ilp.h"
-#include "lowtide/layout/solvers.h"
+#include "lowtide/layout/shapes.h"
 #include "lowtide/model/layout_bounds.h"
 #include "lowtide/order/solvers.h"
 
@@ -12,15 +12,10 @@ namespace {
 
 constexpr std::size_t kMaxIlpNodes = 20;  // it proves graphs up to some 16 to 20 (docs/results.md)
 
-bool has_workspaces(const OrderProblem& problem) {
-  return std::any_of(problem.workspace_bytes.begin(), problem.workspace_bytes.end(),
-                     [](Bytes bytes) { return bytes != 0; });
-}
-
 Packing packed(const OrderProblem& problem, const Schedule& schedule, Bytes alignment,
                const Limits& limits) {
   LoweredLayout placing = lower_layout(problem, schedule, alignment);
-  auto layout = find_layout_solver("auto")->solve(placing.problem, limits);
+  auto layout = solve_request(placing.request, *find_layout_solver("auto"), limits);
   return {schedule, std::move(placing), std::move(layout)};
 }
 
@@ -34,9 +29,9 @@ JointPlan to_joint_plan(const Packing& packing) {
 Packing to_packing(const OrderProblem& problem, const JointPlan& plan, Bytes alignment) {
   LoweredLayout placing = lower_layout(problem, plan.schedule, alignment);
   Layout layout{.offsets = {}, .height = plan.arena};
-  layout.offsets.resize(placing.problem.buffers.size());
+  layout.offsets.resize(placing.request.problem.buffers.size());
   for (TensorId t : problem.tensors()) layout.offsets[placing.buffer[t]] = plan.offsets[t];
-  const Bytes bound = lower_bound(placing.problem);
+  const Bytes bound = lower_bound(placing.request.problem);
   auto solution = Solution<Layout>::found(std::move(layout), plan.arena, bound);
   return {plan.schedule, std::move(placing), std::move(solution)};
 }
@@ -58,9 +53,13 @@ void repack_under_arena(const OrderProblem& loads, Bytes alignment, Bytes bound,
 Joined join(const OrderProblem& problem, Packing start, Bytes peak_bound, Bytes alignment,
             const Limits& limits) {
   const OrderProblem loads = load_problem(problem, alignment);
-  // Arenas are sums of rounded sizes.
-  Joined joined{std::move(start), has_workspaces(problem) ? 0 : align_up(peak_bound, alignment)};
-  if (joined.packing.layout.value() == joined.bound) return joined;
+  // Arenas are sums of rounded sizes, and hold what no step does as well.
+  Joined joined{std::move(start), align_up(peak_bound, alignment)};
+  for (TensorId t : loads.tensors())
+    if (is_unread_input(loads, t)) joined.bound = std::max(joined.bound, loads.bytes[t]);
+  // Without nodes there is but one order.
+  if (problem.num_nodes() == 0) joined.bound = joined.packing.layout.bound();
+  if (joined.packing.layout.value() == joined.bound || problem.num_nodes() == 0) return joined;
   const auto order = find_order_solver("auto")->solve(loads, limits);
   joined.bound = std::max(joined.bound, order.bound());
   const auto consider = [&](Packing other) {

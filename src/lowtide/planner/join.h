@@ -1,8 +1,9 @@
 // Order and addresses at once: what is minimised is the arena, not the peak (the paper's equation
 // 9).
 //
-//   1  no arena is below the least peak of sizes rounded up and without workspaces: the exact order
-//      search gives the bound, and its order is a start beside the one that came in
+//   1  no arena is below the least peak of sizes rounded up: the exact order search gives the
+//   bound,
+//      and its order is a start beside the one that came in
 //   2  re-ordering under the arena as budget (planner/repack): every order that packs better has a
 //      load below the arena, so others need not be looked at
 //   3  equation 9 as an integer program (joint/ilp) where the graph is small enough for it

@@ -2,8 +2,7 @@
 
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
-#include "lowtide/layout/solvers.h"
-#include "lowtide/model/layout_bounds.h"
+#include "lowtide/layout/shapes.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/planner/join.h"
@@ -34,12 +33,14 @@ Limits limits_of(const PlanOptions& options) {
 
 void check_sizes(const Graph& graph, Bytes alignment) {
   Bytes sum = 0;
-  for (TensorId t : graph.tensors()) {
+  const auto add = [&](const char* what, std::string_view name, Bytes bytes) {
     Bytes size;
-    if (!align_up_fits(graph.bytes(t), alignment, &size) || !add_fits(sum, size, &sum))
-      throw InputError("tensor " + quote(graph.tensor_name(t)),
+    if (!align_up_fits(bytes, alignment, &size) || !add_fits(sum, size, &sum))
+      throw InputError(what + quote(name),
                        "the sum of all bytes, each rounded up to the alignment, exceeds 2^63 - 1");
-  }
+  };
+  for (TensorId t : graph.tensors()) add("tensor ", graph.tensor_name(t), graph.bytes(t));
+  for (NodeId v : graph.nodes()) add("node ", graph.node_name(v), graph.workspace_bytes(v));
 }
 
 Status status_of(Bytes value, Bytes bound) {
@@ -52,8 +53,48 @@ constexpr double kOrderShare = 0.7;
 Packing pack(const OrderProblem& problem, Schedule schedule, const PlanOptions& options,
              const Limits& limits) {
   LoweredLayout placing = lower_layout(problem, schedule, options.alignment);
-  auto layout = find_layout_solver(options.layout)->solve(placing.problem, limits);
+  auto layout = solve_request(placing.request, *find_layout_solver(options.layout), limits);
   return {std::move(schedule), std::move(placing), std::move(layout)};
+}
+
+// The peak of the schedule if only those reuses take effect that the offsets allow.
+Bytes peak_with(const OrderProblem& problem, const Schedule& schedule, const Packing& packing) {
+  OrderProblem used = problem;
+  used.reuses = Csr<NodeId, Reuse>();
+  const auto offset_of = [&](TensorId t) {
+    return packing.layout.best().offsets[packing.placing.buffer[t]];
+  };
+  for (NodeId v : problem.nodes()) {
+    std::vector<Reuse> row;
+    for (const Reuse& reuse : problem.reuses[v])
+      if (offset_of(reuse.fresh) == offset_of(reuse.old)) row.push_back(reuse);
+    used.reuses.push_row(row);
+  }
+  return peak(used, schedule);
+}
+
+// A layout says what is best if every reuse that can take effect does. Where that leaves a gap, a
+// plan that leaves some of them out may have a lower arena: what is claimed has to hold for it too.
+// It is taken if it needs no higher peak.
+void reconsider_reuses(const OrderProblem& problem, const PlanOptions& options,
+                       const Limits& limits, Packing* packing) {
+  const Schedule& schedule = packing->schedule;
+  const Bytes load = arena_load(load_problem(problem, options.alignment), schedule);
+  const Bytes height = packing->layout.value();
+  if (height == load || effective_reuses(problem, schedule).empty()) return;
+  Packing permitted{schedule,
+                    lower_layout(problem, schedule, options.alignment, Takeovers::kPermitted),
+                    Solution<Layout>::unknown(load)};
+  if (!limits.expired())
+    permitted.layout.improve(
+        solve_request(permitted.placing.request, *find_layout_solver(options.layout), limits));
+  const Bytes bound = permitted.layout.bound();
+  if (permitted.layout.has_value() && permitted.layout.value() < height &&
+      peak_with(problem, schedule, permitted) <= peak(problem, schedule))
+    *packing = std::move(permitted);
+  else
+    packing->layout =
+        Solution<Layout>::found(std::move(packing->layout.best()), height, std::min(height, bound));
 }
 
 // Where the layout leaves gaps, another order within the same peak may leave none.
@@ -61,12 +102,14 @@ void repack_gaps(const OrderProblem& problem, const PlanOptions& options, const 
                  Packing* packing) {
   if (options.order != "auto" || options.layout != "auto") return;  // told what to do
   if (limits.expired()) return;
-  const RepackGoal goal{.budget = peak(problem, packing->schedule),
-                        .arena = load(packing->placing.problem),
-                        .alignment = options.alignment};
+  const RepackGoal goal{
+      .budget = peak(problem, packing->schedule),
+      .arena = arena_load(load_problem(problem, options.alignment), packing->schedule),
+      .alignment = options.alignment};
   auto better = repack(problem, *packing, goal, limits);
   if (!better) return;
-  better->layout.improve(find_layout_solver("auto")->solve(better->placing.problem, limits));
+  better->layout.improve(
+      solve_request(better->placing.request, *find_layout_solver("auto"), limits));
   *packing = std::move(*better);
 }
 
@@ -101,14 +144,14 @@ PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
     outcome.joint_lower_bound_bytes = joined.bound;
   } else {
     repack_gaps(lowered.problem, options, limits, &packing);
+    reconsider_reuses(lowered.problem, options, limits, &packing);
   }
   outcome.layout_seconds = layout_watch.seconds();
 
   Plan& plan = outcome.plan;
   plan.graph_name = graph.name();
   plan.schedule = packing.schedule;
-  plan.offsets = lift_offsets(graph, lowered, packing.placing, packing.layout.best().offsets);
-  plan.reuses = lift_reuses(lowered, packing.schedule);
+  lift_layout(lowered, packing.placing, packing.layout.best().offsets, graph, &plan);
   plan.alignment = options.alignment;
   plan.peak_bytes = peak(lowered.problem, packing.schedule);
   plan.peak_lower_bound_bytes = order.bound();

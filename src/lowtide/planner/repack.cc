@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "lowtide/layout/shapes.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lifetimes.h"
@@ -19,6 +20,7 @@ class Walk {
   Walk(const OrderProblem& problem, const Packing& start, const RepackGoal& goal,
        const Limits& limits)
       : problem_(problem),
+        loads_(load_problem(problem, goal.alignment)),
         goal_(goal),
         meter_(limits.with_steps(kMaxSteps)),
         random_(limits.seed()),
@@ -64,21 +66,22 @@ class Walk {
     Schedule schedule = moved(current_.schedule);
     while (below(kMeanMoves) != 0) schedule = moved(schedule);
     if (schedule == current_.schedule || peak(problem_, schedule) > goal_.budget) return;
+    if (arena_load(loads_, schedule) > current_.layout.value()) return;
     LoweredLayout placing = lower_layout(problem_, schedule, goal_.alignment);
-    if (load(placing.problem) > current_.layout.value()) return;
-    auto layout = lay_out(placing.problem);
+    auto layout = lay_out(placing.request);
     if (layout.value() > current_.layout.value()) return;
     current_ = {std::move(schedule), std::move(placing), std::move(layout)};
   }
 
-  Solution<Layout> lay_out(const LayoutProblem& placing) {
-    const auto size = static_cast<std::int64_t>(placing.buffers.size());
+  Solution<Layout> lay_out(const LayoutRequest& placing) {
+    const auto size = std::ssize(placing.problem.buffers.raw());
     const std::int64_t steps = std::min(meter_.steps_left(), 2000 + 50 * size);
     meter_.spend(size);
-    return find_layout_solver("auto")->solve(placing, meter_.limits().with_steps(steps));
+    return solve_request(placing, *find_layout_solver("auto"), meter_.limits().with_steps(steps));
   }
 
   const OrderProblem& problem_;
+  const OrderProblem loads_;
   const RepackGoal& goal_;
   Meter meter_;
   std::mt19937_64 random_;

@@ -76,7 +76,7 @@ BoundReason explain_bound(const Graph& graph, const Plan& plan, const Limits& li
   if (reason.node.is_none()) return reason;
   reason.forced_bytes = reachability_bound(lowered.problem, reason.node);
   for (TensorId t : forced_at(lowered.problem, reason.node))
-    reason.forced.push_back(lowered.graph_tensor[t]);
+    if (!lowered.is_workspace(t)) reason.forced.push_back(lowered.graph_tensor[t]);
   std::stable_sort(reason.forced.begin(), reason.forced.end(),
                    [&](TensorId a, TensorId b) { return graph.bytes(a) > graph.bytes(b); });
   if (reason.forced_bytes >= plan.peak_lower_bound_bytes) return reason;

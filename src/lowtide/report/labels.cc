@@ -107,6 +107,7 @@ const char* to_string(Role role) {
     case Role::kBackward: return "backward only";
     case Role::kOptimizer: return "optimizer";
     case Role::kOther: return "other";
+    case Role::kWorkspace: return "workspace";
   }
   return "?";
 }
@@ -126,6 +127,10 @@ Role role_of(const Graph& graph, TensorId t) {
     case Phase::kNone: break;
   }
   return Role::kOther;
+}
+
+std::string workspace_name(const Graph& graph, NodeId v) {
+  return "workspace of " + std::string(graph.node_name(v));
 }
 
 }  // namespace lowtide

@@ -33,11 +33,15 @@ enum class Role : std::uint8_t {
   kBackward,   // made in backward, not read by the optimizer
   kOptimizer,  // made in an optimizer node
   kOther,      // made in a node of no known phase
+  kWorkspace,  // what a node needs while it runs; no tensor of the graph
 };
 
-inline constexpr int kNumRoles = 8;
+inline constexpr int kNumRoles = 9;
 const char* to_string(Role role);
 
 Role role_of(const Graph& graph, TensorId t);
+
+// What the workspace of a node is called among tensors: "workspace of conv1".
+std::string workspace_name(const Graph& graph, NodeId v);
 
 }  // namespace lowtide

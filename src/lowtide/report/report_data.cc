@@ -92,8 +92,9 @@ OrderedJson consumers_json(const Graph& graph, TensorId t) {
 // Index of each planned tensor in the columns; persistent ones have none.
 using TensorRows = IdVector<TensorId, std::size_t>;
 
-TensorRows add_tensors(const Graph& graph, const std::vector<TensorId>& planned,
-                       OrderedJson* data) {
+// Workspaces stand behind the tensors.
+TensorRows add_tensors(const Graph& graph, const Timeline& timeline, OrderedJson* data) {
+  const std::vector<TensorId>& planned = timeline.planned;
   TensorRows rows(graph.num_tensors());
   Columns tensors{"name", "bytes", "producer", "role", "consumers"};
   for (std::size_t i = 0; i < planned.size(); ++i) {
@@ -102,6 +103,9 @@ TensorRows add_tensors(const Graph& graph, const std::vector<TensorId>& planned,
     tensors.add(short_name(graph, t), graph.bytes(t), number_or_none(graph.producer(t)),
                 static_cast<int>(role_of(graph, t)), consumers_json(graph, t));
   }
+  for (NodeId v : timeline.with_workspace)
+    tensors.add(workspace_name(graph, v), graph.workspace_bytes(v), number_or_none(v),
+                static_cast<int>(Role::kWorkspace), OrderedJson::array());
   OrderedJson roles = OrderedJson::array();
   for (int role = 0; role < kNumRoles; ++role) roles.push_back(to_string(static_cast<Role>(role)));
   (*data)["roles"] = std::move(roles);
@@ -153,6 +157,8 @@ void add_layout(const Plan& plan, const Timeline& timeline, OrderedJson* run) {
   Columns places{"lower", "upper", "offset"};
   for (TensorId t : timeline.planned)
     places.add(timeline.lifetime[t].lower, timeline.lifetime[t].upper, plan.offsets[t]);
+  for (NodeId v : timeline.with_workspace)
+    places.add(timeline.step[v], timeline.step[v] + 1, plan.workspace_offsets[v]);
   run->update(places.take());
 }
 
@@ -217,7 +223,7 @@ std::string report_json(const Graph& graph, std::span<const ReportPlan> plans) {
   OrderedJson data = {{"graph", graph_json(graph)}};
   add_nodes(graph, &data);
   const Timeline program = make_timeline(graph, program_order_of(graph));
-  const TensorRows rows = add_tensors(graph, program.planned, &data);
+  const TensorRows rows = add_tensors(graph, program, &data);
   add_persistent(graph, &data);
   data["runs"] = OrderedJson::array();
   const std::size_t given = program_plan(graph, plans);

@@ -15,8 +15,9 @@ namespace {
 
 constexpr double kLeft = 84, kRight = 24, kTop = 34, kBottom = 50;
 constexpr int kMostTicks = 6;
-constexpr std::array<const char*, kNumRoles> kRoleColours = {
-    "#b4bec8", "#a897dc", "#6ea8dc", "#f0a45c", "#e37f86", "#e3c45a", "#71bf8f", "#b4bec8"};
+constexpr std::array<const char*, kNumRoles> kRoleColours = {"#b4bec8", "#a897dc", "#6ea8dc",
+                                                             "#f0a45c", "#e37f86", "#e3c45a",
+                                                             "#71bf8f", "#b4bec8", "#c7a58a"};
 
 std::string xml(std::string_view text) {
   std::string safe;
@@ -186,21 +187,25 @@ std::string addresses_svg(const Graph& graph, const Plan& plan, ChartSize size) 
               plan.arena_bytes);
   chart.axes();
   std::array<bool, kNumRoles> seen{};
-  for (TensorId t : timeline.planned) {
-    const Interval life = timeline.lifetime[t];
+  const auto draw = [&](Interval life, Bytes offset, Bytes bytes, Role role_of_it,
+                        const std::string& name) {
     const double left = chart.x(static_cast<double>(life.lower));
     const double width = chart.x(static_cast<double>(life.upper)) - left;
-    const double up = chart.y(static_cast<double>(plan.offsets[t] + graph.bytes(t)));
-    const double height = chart.y(static_cast<double>(plan.offsets[t])) - up;
-    if (plan.offsets[t] == kNoOffset || width < 0.05 || height < 0.05) continue;
-    const auto role = static_cast<std::size_t>(role_of(graph, t));
+    const double up = chart.y(static_cast<double>(offset + bytes));
+    const double height = chart.y(static_cast<double>(offset)) - up;
+    if (offset == kNoOffset || width < 0.05 || height < 0.05) return;
+    const auto role = static_cast<std::size_t>(role_of_it);
     seen[role] = true;
     const double gap = height > 2 && width > 2 ? 0.4 : 0;
-    chart.rectangle(
-        left, up, width - gap, height - gap, kRoleColours[role],
-        "<title>" + xml(std::string(graph.tensor_name(t)) + ", " + format_bytes(graph.bytes(t))) +
-            "</title>");
-  }
+    chart.rectangle(left, up, width - gap, height - gap, kRoleColours[role],
+                    "<title>" + xml(name + ", " + format_bytes(bytes)) + "</title>");
+  };
+  for (TensorId t : timeline.planned)
+    draw(timeline.lifetime[t], plan.offsets[t], graph.bytes(t), role_of(graph, t),
+         std::string(graph.tensor_name(t)));
+  for (NodeId v : timeline.with_workspace)
+    draw({timeline.step[v], timeline.step[v] + 1}, plan.workspace_offsets[v],
+         graph.workspace_bytes(v), Role::kWorkspace, workspace_name(graph, v));
   std::vector<std::pair<std::string, std::string>> entries;
   for (std::size_t role = 0; role < kNumRoles; ++role)
     if (seen[role]) entries.emplace_back(to_string(static_cast<Role>(role)), kRoleColours[role]);

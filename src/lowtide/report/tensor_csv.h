@@ -9,6 +9,8 @@
 
 namespace lowtide {
 
+// The planned tensors and the workspaces, a row each, as `lowtide layout` reads buffers; what takes
+// over the bytes of another has the same name in the column alias, which is there if anything does.
 // A name with a comma, quote or line break is quoted as RFC 4180 says.
 std::string tensor_csv(const Graph& graph, const Plan& plan);
 

@@ -22,19 +22,22 @@ std::vector<PhaseSpan> phase_spans(const Graph& graph, const Schedule& schedule)
   return spans;
 }
 
-}  // namespace
-
-Timeline make_timeline(const Graph& graph, const Schedule& schedule, bool use_reuse) {
-  const LoweredOrder lowered = lower_order(graph, use_reuse);
+Timeline timeline_of(const Graph& graph, const LoweredOrder& lowered, const Schedule& schedule) {
   Timeline timeline;
   timeline.schedule = schedule;
   timeline.curve = profile(lowered.problem, schedule);
   timeline.phases = phase_spans(graph, schedule);
   timeline.step = steps_of(lowered.problem, schedule);
-  timeline.planned = lowered.graph_tensor.raw();
   timeline.lifetime.resize(graph.num_tensors());
   const auto life = lifetimes(lowered.problem, schedule);
-  for (TensorId t : lowered.problem.tensors()) timeline.lifetime[lowered.graph_tensor[t]] = life[t];
+  for (TensorId t : lowered.problem.tensors()) {
+    if (lowered.is_workspace(t)) {
+      timeline.with_workspace.push_back(lowered.problem.producer[t]);
+    } else {
+      timeline.planned.push_back(lowered.graph_tensor[t]);
+      timeline.lifetime[lowered.graph_tensor[t]] = life[t];
+    }
+  }
   if (!schedule.empty()) {
     const auto highest = std::max_element(timeline.curve.begin(), timeline.curve.end());
     timeline.peak_step = highest - timeline.curve.begin();
@@ -43,8 +46,14 @@ Timeline make_timeline(const Graph& graph, const Schedule& schedule, bool use_re
   return timeline;
 }
 
+}  // namespace
+
+Timeline make_timeline(const Graph& graph, const Schedule& schedule) {
+  return timeline_of(graph, lower_order(graph), schedule);
+}
+
 Timeline make_timeline(const Graph& graph, const Plan& plan) {
-  return make_timeline(graph, plan.schedule, !plan.reuses.empty());
+  return timeline_of(graph, lower_order(graph, plan.reuses), plan.schedule);
 }
 
 Schedule program_order_of(const Graph& graph) {

@@ -26,6 +26,7 @@ struct Timeline {
   std::vector<PhaseSpan> phases;
   std::vector<TensorId> planned;          // tensors of bytes > 0 that are not persistent
   IdVector<TensorId, Interval> lifetime;  // empty for tensors that are not planned
+  std::vector<NodeId> with_workspace;     // nodes that need one, as they stand in the graph
   IdVector<NodeId, Step> step;            // of each node
   Bytes peak_bytes = 0;
   Step peak_step = 0;  // the first step that needs the peak
@@ -33,10 +34,10 @@ struct Timeline {
   bool is_live(TensorId t, Step at) const { return lifetime[t].contains(at); }
 };
 
-// `use_reuse`: whether the graph's may_reuse pairs share bytes. O(nodes + tensors).
-Timeline make_timeline(const Graph& graph, const Schedule& schedule, bool use_reuse = false);
+// Nothing reused. O(nodes + tensors).
+Timeline make_timeline(const Graph& graph, const Schedule& schedule);
 
-// The plan's own schedule, and reuses if it has any.
+// The plan's own schedule and reuses.
 Timeline make_timeline(const Graph& graph, const Plan& plan);
 
 // The nodes as they stand in the graph.

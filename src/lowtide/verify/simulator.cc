@@ -5,20 +5,20 @@
 
 namespace lowtide {
 
-TensorId Arena::occupy(TensorId tensor, Bytes offset, Bytes size) {
-  const auto next = occupants_.lower_bound(offset);
-  if (next != occupants_.end() && next->first < offset + size) return next->second.tensor;
-  if (next != occupants_.begin()) {
-    const Occupant& before = std::prev(next)->second;
-    if (before.end > offset) return before.tensor;
+std::optional<Resident> Arena::occupy(Resident resident, Bytes offset, Bytes size) {
+  const auto next = taken_.lower_bound(offset);
+  if (next != taken_.end() && next->first < offset + size) return next->second.by;
+  if (next != taken_.begin()) {
+    const Taken& before = std::prev(next)->second;
+    if (before.end > offset) return before.by;
   }
-  occupants_.emplace_hint(next, offset, Occupant{offset + size, tensor});
-  return TensorId::none();
+  taken_.emplace_hint(next, offset, Taken{offset + size, resident});
+  return std::nullopt;
 }
 
-void Arena::release(TensorId tensor, Bytes offset) {
-  const auto found = occupants_.find(offset);
-  if (found != occupants_.end() && found->second.tensor == tensor) occupants_.erase(found);
+void Arena::release(Resident resident, Bytes offset) {
+  const auto found = taken_.find(offset);
+  if (found != taken_.end() && found->second.by == resident) taken_.erase(found);
 }
 
 namespace {
@@ -30,11 +30,13 @@ class Simulator {
     state_.resize(graph.num_tensors(), kUnmade);
     takes_bytes_of_.resize(graph.num_tensors());
     for (TensorId t : graph.tensors()) readers_left_[t] = graph.consumers(t).size();
-    for (const Reuse& reuse : plan.reuses) takes_bytes_of_[reuse.fresh] = reuse.old;
+    const auto is_known = [&](TensorId t) { return t.index() < graph.num_tensors(); };
+    for (const Reuse& reuse : plan.reuses)
+      if (is_known(reuse.fresh) && is_known(reuse.old)) takes_bytes_of_[reuse.fresh] = reuse.old;
   }
 
   Simulation run() {
-    // A freeable input that nobody reads, and the caller does not keep, is never there.
+    // An input that nobody reads, and the caller does not keep, lives in no step.
     for (TensorId t : graph_.tensors())
       if (graph_.producer(t).is_none() && (readers_left_[t] > 0 || graph_.is_output(t))) make(t);
     for (NodeId v : plan_.schedule) step(v);
@@ -45,9 +47,25 @@ class Simulator {
   enum State : std::uint8_t { kUnmade, kLive, kDead };
 
   bool is_planned(TensorId t) const { return !graph_.is_persistent(t); }
-  bool is_placed(TensorId t) const {
-    return t.index() < plan_.offsets.size() && graph_.bytes(t) > 0 && plan_.offsets[t] >= 0 &&
-           plan_.offsets[t] <= kMaxBytes - graph_.bytes(t);
+  // Where `bytes` bytes are placed; nothing for what has no bytes or no usable offset.
+  template <class Id>
+  static std::optional<Bytes> place_of(const IdVector<Id, Bytes>& offsets, Id id, Bytes bytes) {
+    if (id.index() >= offsets.size() || bytes == 0) return std::nullopt;
+    const Bytes offset = offsets[id];
+    if (offset < 0 || offset > kMaxBytes - bytes) return std::nullopt;
+    return offset;
+  }
+  std::optional<Bytes> place_of(TensorId t) const {
+    return place_of(plan_.offsets, t, graph_.bytes(t));
+  }
+  std::optional<Bytes> place_of_workspace(NodeId v) const {
+    return place_of(plan_.workspace_offsets, v, graph_.workspace_bytes(v));
+  }
+
+  void occupy(Resident resident, std::optional<Bytes> offset, Bytes bytes) {
+    if (!offset) return;
+    if (const auto other = arena_.occupy(resident, *offset, bytes))
+      result_.overlaps.push_back({step_, resident, *other});
   }
 
   void step(NodeId v) {
@@ -55,6 +73,10 @@ class Simulator {
       if (is_planned(t) && state_[t] == kUnmade) result_.early_reads.push_back({v, t});
     for (TensorId t : graph_.outputs(v))
       if (!takes_over(t)) make(t);
+    const Resident workspace{TensorId::none(), v};
+    const auto place = place_of_workspace(v);
+    occupy(workspace, place, graph_.workspace_bytes(v));
+    if (place) arena_.release(workspace, *place);
     const Bytes needed = live_ + graph_.workspace_bytes(v);
     result_.needed.push_back(needed);
     result_.peak = std::max(result_.peak, needed);
@@ -66,6 +88,7 @@ class Simulator {
     for (TensorId t : graph_.outputs(v))
       if (state_[t] == kUnmade) make(t);
     for (TensorId t : graph_.outputs(v)) free_if_done(t);
+    ++step_;
   }
 
   // Whether `t` takes the bytes of a tensor that its producer, about to run, is the last to read.
@@ -83,16 +106,14 @@ class Simulator {
     if (!is_planned(t)) return;
     state_[t] = kLive;
     live_ += graph_.bytes(t);
-    if (!is_placed(t)) return;
-    const TensorId other = arena_.occupy(t, plan_.offsets[t], graph_.bytes(t));
-    if (!other.is_none()) result_.overlaps.push_back({result_.needed.size(), t, other});
+    occupy({t}, place_of(t), graph_.bytes(t));
   }
 
   void free_if_done(TensorId t) {
     if (!is_planned(t) || state_[t] != kLive || readers_left_[t] > 0 || graph_.is_output(t)) return;
     state_[t] = kDead;
     live_ -= graph_.bytes(t);
-    if (is_placed(t)) arena_.release(t, plan_.offsets[t]);
+    if (const auto place = place_of(t)) arena_.release({t}, *place);
   }
 
   const Graph& graph_;
@@ -102,6 +123,7 @@ class Simulator {
   IdVector<TensorId, TensorId> takes_bytes_of_;
   Arena arena_;
   Bytes live_ = 0;
+  std::size_t step_ = 0;
   Simulation result_;
 };
 

@@ -2,11 +2,13 @@
 //
 // It shares no code with the solvers, nor their definition of a lifetime (model/lifetimes.h): it
 // keeps a count of pending readers per tensor and a map of the arena's occupied bytes, allocates a
-// node's outputs, then frees whatever has no reader left. O((nodes + tensors) log tensors).
+// node's outputs and its workspace, then frees the workspace and whatever has no reader left. A
+// tensor that takes over another's bytes has them once that one is freed; the rest is free.
+// O((nodes + tensors) log tensors).
 #pragma once
 
-#include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "lowtide/graph/graph.h"
@@ -14,22 +16,28 @@
 
 namespace lowtide {
 
-// The bytes of the arena that live tensors occupy.
+// What takes room in the arena: a tensor, or the workspace of a node.
+struct Resident {
+  TensorId tensor;
+  NodeId workspace_of = NodeId::none();
+  friend bool operator==(const Resident&, const Resident&) = default;
+};
+
+// The bytes of the arena that are taken.
 class Arena {
  public:
-  struct Occupant {
-    Bytes end;
-    TensorId tensor;
-  };
-
-  // Occupies [offset, offset + size); returns a tensor that already holds one of these bytes (then
-  // nothing is occupied), or none().
-  TensorId occupy(TensorId tensor, Bytes offset, Bytes size);
-  // Gives the bytes at `offset` back if `tensor` holds them.
-  void release(TensorId tensor, Bytes offset);
+  // Occupies [offset, offset + size), which does not go beyond 2^63 - 1; returns somebody who
+  // already holds one of these bytes (then nothing is occupied).
+  std::optional<Resident> occupy(Resident resident, Bytes offset, Bytes size);
+  // Gives the bytes at `offset` back if `resident` holds them.
+  void release(Resident resident, Bytes offset);
 
  private:
-  std::map<Bytes, Occupant> occupants_;  // by first byte; disjoint
+  struct Taken {
+    Bytes end;
+    Resident by;
+  };
+  std::map<Bytes, Taken> taken_;  // by first byte; disjoint
 };
 
 struct Simulation {
@@ -37,9 +45,9 @@ struct Simulation {
   Bytes peak = 0;             // their maximum
 
   struct Overlap {
-    std::size_t step;  // where `tensor` is placed onto `other`, which is live
-    TensorId tensor;
-    TensorId other;
+    std::size_t step;  // where `resident` is placed onto `other`, which is there
+    Resident resident;
+    Resident other;
   };
   std::vector<Overlap> overlaps;
 
@@ -52,8 +60,9 @@ struct Simulation {
   std::vector<Reuse> impossible_reuses;  // plan.reuses whose `old` does not die at the node
 };
 
-// `plan.schedule` must hold every node exactly once; everything else may be wrong. Tensors without
-// a usable offset take no part in the arena.
+// `plan.schedule` must hold every node exactly once; everything else may be wrong, reuses of
+// tensors that the graph does not have included. What has no usable offset takes no part in the
+// arena.
 Simulation simulate(const Graph& graph, const Plan& plan);
 
 // The peak of a graph's nodes in some order, without offsets. Holds every node once.

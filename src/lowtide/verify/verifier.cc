@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "lowtide/base/text.h"
@@ -44,6 +45,7 @@ class Verifier {
     check_nodes();
     check_alignment();
     check_offsets();
+    check_arena();
     check_reuses();
     if (is_permutation()) {
       check_order();
@@ -63,6 +65,10 @@ class Verifier {
   }
   Bytes offset(TensorId t) const {
     return t.index() < plan_.offsets.size() ? plan_.offsets[t] : kNoOffset;
+  }
+
+  Bytes workspace_offset(NodeId v) const {
+    return v.index() < plan_.workspace_offsets.size() ? plan_.workspace_offsets[v] : kNoOffset;
   }
 
   void check_nodes() {
@@ -86,26 +92,59 @@ class Verifier {
 
   void check_offsets() {
     for (TensorId t : graph_.tensors()) {
-      const Bytes at = offset(t);
-      const bool wants_one = !graph_.is_persistent(t) && graph_.bytes(t) > 0;
-      if (at == kNoOffset) {
-        if (wants_one) findings_.add(Kind::kMissingOffset, tensor(t) + " has no offset");
-      } else if (graph_.is_persistent(t)) {
-        findings_.add(Kind::kUnwantedOffset, tensor(t) + " is persistent and has an offset");
-      } else if (at < 0) {
-        findings_.add(Kind::kNegativeOffset, tensor(t) + " has the offset " + std::to_string(at));
-      } else if (at > kMaxBytes - graph_.bytes(t)) {
-        findings_.add(Kind::kArena,
-                      tensor(t) + " at " + std::to_string(at) + " ends beyond 2^63 - 1");
-      } else if (plan_.alignment >= 1 && at % plan_.alignment != 0) {
-        findings_.add(Kind::kMisaligned, tensor(t) + " has the offset " + std::to_string(at) +
-                                             ", no multiple of " + std::to_string(plan_.alignment));
-      }
+      const bool is_planned = !graph_.is_persistent(t);
+      check_place(tensor(t), offset(t), is_planned ? graph_.bytes(t) : 0,
+                  is_planned ? "" : "is persistent");
     }
+    for (NodeId v : graph_.nodes())
+      check_place("workspace of " + node(v), workspace_offset(v), graph_.workspace_bytes(v),
+                  graph_.workspace_bytes(v) > 0 ? "" : "has no bytes");
+    if (plan_.offsets.size() > graph_.num_tensors() ||
+        plan_.workspace_offsets.size() > graph_.num_nodes())
+      findings_.add(Kind::kUnwantedOffset, "there are offsets for what the graph does not have");
+  }
+
+  // `unwanted`: why there must be no offset; "" if there may be one.
+  void check_place(const std::string& what, Bytes at, Bytes bytes, const std::string& unwanted) {
+    if (at == kNoOffset) {
+      if (bytes > 0) findings_.add(Kind::kMissingOffset, what + " has no offset");
+    } else if (!unwanted.empty()) {
+      findings_.add(Kind::kUnwantedOffset, what + " " + unwanted + " and has an offset");
+    } else if (at < 0) {
+      findings_.add(Kind::kNegativeOffset, what + " has the offset " + std::to_string(at));
+    } else if (at > kMaxBytes - bytes) {
+      findings_.add(Kind::kArena, what + " at " + std::to_string(at) + " ends beyond 2^63 - 1");
+    } else {
+      if (plan_.alignment >= 1 && at % plan_.alignment != 0)
+        findings_.add(Kind::kMisaligned, what + " has the offset " + std::to_string(at) +
+                                             ", no multiple of " + std::to_string(plan_.alignment));
+      if (bytes > 0) extend_arena(what, at, bytes);
+    }
+  }
+
+  // The arena has to hold what is placed; with sizes rounded up to the alignment or not: both are
+  // in use.
+  void extend_arena(const std::string& what, Bytes at, Bytes bytes) {
+    highest_end_ = std::max(highest_end_, at + bytes);
+    Bytes rounded;
+    if (plan_.alignment >= 1 && highest_rounded_end_ &&
+        align_up_fits(bytes, plan_.alignment, &rounded) && at <= kMaxBytes - rounded)
+      highest_rounded_end_ = std::max(*highest_rounded_end_, at + rounded);
+    else
+      highest_rounded_end_.reset();
+    if (at + bytes > plan_.arena_bytes)
+      findings_.add(Kind::kArena, what + " ends at " + std::to_string(at + bytes) +
+                                      ", outside the arena of " +
+                                      std::to_string(plan_.arena_bytes) + " bytes");
   }
 
   void check_reuses() {
     for (const Reuse& reuse : plan_.reuses) {
+      if (reuse.fresh.index() >= graph_.num_tensors() ||
+          reuse.old.index() >= graph_.num_tensors()) {
+        findings_.add(Kind::kReuse, "a reuse of a tensor that the graph does not have");
+        continue;
+      }
       const std::string pair = tensor(reuse.fresh) + " reuses " + tensor(reuse.old);
       const NodeId v = graph_.producer(reuse.fresh);
       const auto allowed = v.is_none() ? std::span<const Reuse>() : graph_.may_reuse(v);
@@ -132,45 +171,41 @@ class Verifier {
     for (const auto& read : simulation.early_reads)
       findings_.add(Kind::kDependency,
                     node(read.node) + " reads " + tensor(read.tensor) + " before it is produced");
-    for (const auto& overlap : simulation.overlaps) add_overlap(overlap);
+    for (const auto& overlap : simulation.overlaps)
+      findings_.add(Kind::kOverlap, "at step " + at(overlap.step) + " " + placed(overlap.resident) +
+                                        " overlaps " + placed(overlap.other) + ", which is live");
     for (const Reuse& reuse : simulation.impossible_reuses)
       findings_.add(Kind::kReuse, tensor(reuse.fresh) + " cannot reuse " + tensor(reuse.old) +
                                       ": it does not die at that node, or is smaller");
     if (simulation.peak != plan_.peak_bytes)
       findings_.add(Kind::kPeak, "peak_bytes is " + std::to_string(plan_.peak_bytes) +
                                      ", but the schedule needs " + std::to_string(simulation.peak));
-    check_arena();
   }
 
-  void add_overlap(const Simulation::Overlap& overlap) {
-    findings_.add(Kind::kOverlap, "at step " + at(overlap.step) + " " + placed(overlap.tensor) +
-                                      " overlaps " + placed(overlap.other) + ", which is live");
-  }
-  std::string placed(TensorId t) const {
-    return tensor(t) + " [" + std::to_string(offset(t)) + ", " +
-           std::to_string(offset(t) + graph_.bytes(t)) + ")";
+  std::string placed(const Resident& resident) const {
+    const bool is_tensor = resident.workspace_of.is_none();
+    const Bytes begin =
+        is_tensor ? offset(resident.tensor) : workspace_offset(resident.workspace_of);
+    const Bytes bytes =
+        is_tensor ? graph_.bytes(resident.tensor) : graph_.workspace_bytes(resident.workspace_of);
+    return (is_tensor ? tensor(resident.tensor)
+                      : "the workspace of " + node(resident.workspace_of)) +
+           " [" + std::to_string(begin) + ", " + std::to_string(begin + bytes) + ")";
   }
   static std::string at(std::size_t step) { return std::to_string(step); }
 
-  // The highest end, with sizes rounded up to the alignment or not: both are in use.
   void check_arena() {
-    if (findings_.any(Kind::kArena) || plan_.alignment < 1) return;
-    Bytes plain = 0;
-    Bytes rounded = 0;
-    for (TensorId t : graph_.tensors()) {
-      if (graph_.is_persistent(t) || graph_.bytes(t) == 0 || offset(t) < 0) continue;
-      plain = std::max(plain, offset(t) + graph_.bytes(t));
-      Bytes size;
-      if (align_up_fits(graph_.bytes(t), plan_.alignment, &size) && offset(t) <= kMaxBytes - size)
-        rounded = std::max(rounded, offset(t) + size);
-    }
-    if (plan_.arena_bytes != rounded && plan_.arena_bytes != plain)
-      findings_.add(Kind::kArena, "arena_bytes is " + std::to_string(plan_.arena_bytes) +
-                                      ", but the highest tensor ends at " +
-                                      std::to_string(rounded));
+    if (findings_.any(Kind::kArena)) return;
+    if (plan_.arena_bytes == highest_end_ || plan_.arena_bytes == highest_rounded_end_) return;
+    findings_.add(Kind::kArena, "arena_bytes is " + std::to_string(plan_.arena_bytes) +
+                                    ", but the highest end is " +
+                                    std::to_string(highest_rounded_end_.value_or(highest_end_)));
   }
 
   void check_claim(const std::string& what, Bytes value, Bytes bound, Status status) {
+    if (bound < 0)
+      findings_.add(Kind::kBound,
+                    what + "_lower_bound_bytes is " + std::to_string(bound) + ", below 0");
     if (bound > value)
       findings_.add(Kind::kBound, what + "_lower_bound_bytes is " + std::to_string(bound) +
                                       ", above " + what + "_bytes " + std::to_string(value));
@@ -184,6 +219,8 @@ class Verifier {
   const Graph& graph_;
   const Plan& plan_;
   Findings findings_;
+  Bytes highest_end_ = 0;
+  std::optional<Bytes> highest_rounded_end_ = 0;  // nothing: beyond 2^63 - 1
 };
 
 }  // namespace

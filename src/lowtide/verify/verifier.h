@@ -1,10 +1,13 @@
 // Is a plan right? The last word before any plan leaves lowtide, and the command `lowtide verify`.
 //
 // Includes only base and graph (see simulator.h): it trusts neither the solvers nor their models.
-// Checked: every node once, in an order that respects inputs and `after`; every planned tensor of
-// bytes > 0 placed, aligned, at a non-negative offset; no byte shared by two live tensors; reuses
-// that the graph allows and that happen; peak and arena as claimed; bounds not above values;
-// 'optimal' exactly where value = bound.
+// Any plan can be judged, whatever a file may hold: no offset, size or id is trusted.
+//
+// Checked: every node once, in an order that respects inputs and `after`; every planned tensor and
+// every workspace of bytes > 0 placed, aligned, at a non-negative offset, within the arena; no byte
+// shared by two that are live; reuses that the graph allows and that happen; peak and arena as
+// claimed; bounds not negative and not above values; 'optimal' exactly where value = bound. Whether
+// a bound is true is beyond a check: a bound in a plan is a claim of who made the plan.
 #pragma once
 
 #include <string>

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <vector>
 
-#include "lowtide/layout/solvers.h"
+#include "lowtide/layout/shapes.h"
 #include "lowtide/model/layout_bounds.h"
 #include "lowtide/model/lower.h"
 
@@ -51,9 +51,9 @@ class EveryOrder {
  private:
   void extend(std::uint32_t set) {
     if (schedule_.size() == problem_.num_nodes()) {
-      const auto placing = lower_layout(problem_, schedule_, alignment_).problem;
-      if (load(placing) >= best_) return;
-      const auto layout = find_layout_solver("exact")->solve(placing, Limits());
+      const auto placing = lower_layout(problem_, schedule_, alignment_).request;
+      if (placing.is_plain() && load(placing.problem) >= best_) return;
+      const auto layout = solve_request(placing, *find_layout_solver("exact"), Limits());
       LOWTIDE_CHECK(layout.status() == Status::kOptimal, "an oracle that does not know");
       best_ = std::min(best_, layout.value());
       return;

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "lowtide/graph/graph_builder.h"
+#include "lowtide/model/lifetimes.h"
+#include "lowtide/model/lower.h"
 
 namespace lowtide::testing {
 namespace {
@@ -73,6 +75,15 @@ Schedule random_schedule(const Graph& graph, std::uint64_t seed) {
       if (--waits_for[w] == 0) ready.push_back(w);
   }
   return schedule;
+}
+
+Plan with_reuses(const Graph& graph, const Schedule& schedule) {
+  const LoweredOrder lowered = lower_order(graph, true);
+  Plan plan;
+  plan.schedule = schedule;
+  for (const Reuse& reuse : effective_reuses(lowered.problem, schedule))
+    plan.reuses.push_back({lowered.graph_tensor[reuse.fresh], lowered.graph_tensor[reuse.old]});
+  return plan;
 }
 
 }  // namespace lowtide::testing

@@ -21,4 +21,7 @@ Graph random_graph(std::uint64_t seed, const RandomGraphOptions& options = {});
 // A random legal order of its nodes.
 Schedule random_schedule(const Graph& graph, std::uint64_t seed);
 
+// A plan of that order with every reuse that takes effect, without offsets or claims.
+Plan with_reuses(const Graph& graph, const Schedule& schedule);
+
 }  // namespace lowtide::testing

@@ -176,6 +176,25 @@ void append(mip::Model part, mip::Model* whole) {
   }
 }
 
+// The parts of a shape, the first of which is buffer `first`, at their distances; and all of the
+// shape below the height.
+void tie_parts(const Shape& shape, BufferId first, Bytes unit, const AddressOptions& options,
+               const IdVector<BufferId, mip::Column>& offset, mip::Model* model) {
+  if (shape.parts.size() < 2) return;
+  const Bytes lowest = shape.parts.front().lower;
+  for (std::size_t i = 1; i < shape.parts.size(); ++i) {
+    const BufferId part(first.index() + i);
+    const double distance = to_double((shape.parts[i].lower - lowest) / unit);
+    model->add({.name = "tied_" + options.buffer_name(part),
+                .terms = {{offset[part], 1}, {offset[first], -1}},
+                .lower = distance,
+                .upper = distance});
+  }
+  model->add({.name = "whole_" + options.buffer_name(first),
+              .terms = {{0, 1}, {offset[first], -1}},
+              .lower = to_double((shape.size - lowest) / unit)});
+}
+
 // Who lies on whom: `above[i]` lists the buffers that the solution puts above i.
 struct Stacking {
   std::vector<std::vector<int>> above;
@@ -203,14 +222,28 @@ AddressProgram build_address_program(const Instance& instance, Interest heights,
   return Builder(instance, heights, options).take();
 }
 
-WholeAddressProgram build_whole_address_program(const LayoutProblem& problem, Bytes capacity,
-                                                const AddressOptions& options) {
-  const Instances instances = make_instances(problem);
+WholeAddressProgram build_whole_address_program(const ShapeProblem& problem, Bytes capacity,
+                                                AddressOptions options) {
+  const LayoutProblem parts = separate_parts(problem);
+  // Neither equal parts nor an arena turned over are alike where parts of shapes are tied.
+  options.break_symmetry = options.break_symmetry && parts.buffers.size() == problem.shapes.size();
+  const Instances instances = make_instances(parts);
   WholeAddressProgram whole{.model = {}, .unit = instances.unit};
   const Interest heights{.target = 0, .capacity = capacity / instances.unit};
   whole.model.add(mip::Variable{.name = "H", .upper = to_double(heights.capacity), .objective = 1});
-  for (const Instance& part : instances.parts)
-    append(build_address_program(part, heights, options).model, &whole.model);
+  IdVector<BufferId, mip::Column> offset(parts.buffers.size());
+  for (const Instance& part : instances.parts) {
+    const AddressProgram program = build_address_program(part, heights, options);
+    const auto shift = static_cast<mip::Column>(whole.model.variables.size()) - 1;
+    for (std::size_t b = 0; b < program.offset.size(); ++b)
+      offset[part.id[b]] = program.offset[b] + shift;
+    append(program.model, &whole.model);
+  }
+  BufferId next(0);
+  for (const Shape& shape : problem.shapes) {
+    tie_parts(shape, next, instances.unit, options, offset, &whole.model);
+    next = BufferId(next.index() + shape.parts.size());
+  }
   return whole;
 }
 

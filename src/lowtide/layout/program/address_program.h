@@ -36,6 +36,7 @@
 
 #include "lowtide/layout/search/instance.h"
 #include "lowtide/mip/model.h"
+#include "lowtide/model/shape_problem.h"
 
 namespace lowtide {
 
@@ -72,13 +73,14 @@ AddressProgram build_address_program(const Instance& instance, Interest heights,
                                      const AddressOptions& options = {});
 
 // All parts under one height, for other solvers: the optimum is the problem's, in `unit` bytes, if
-// it is at most `capacity` bytes.
+// it is at most `capacity` bytes. A shape of several parts is several buffers whose distance is
+// fixed; options.buffer_name then names the parts, in the order of separate_parts.
 struct WholeAddressProgram {
   mip::Model model;
   Bytes unit = 1;
 };
-WholeAddressProgram build_whole_address_program(const LayoutProblem& problem, Bytes capacity,
-                                                const AddressOptions& options = {});
+WholeAddressProgram build_whole_address_program(const ShapeProblem& problem, Bytes capacity,
+                                                AddressOptions options = {});
 
 // The point of the model that a layout stands for, to start the solver from; empty if symmetry
 // breaking excludes it.

@@ -16,6 +16,7 @@ const colours = (() => {
       ["backward only", "--yellow"],
       ["optimizer", "--green"],
       ["output", "--purple"],
+      ["workspace", "--brown"],
     ]),
   };
   const unnamed = new Set(["no module", "given"]);

@@ -63,8 +63,7 @@ const peak = (() => {
     );
     byId("step-line").replaceChildren(
       element("strong", {}, `Step ${count(step)}${step === run.peak_step ? ", the peak" : ""}`),
-      ` runs ${brief(model.nodes.name[v])} (${briefOp(model.ops[model.nodes.op[v]])}): ${size(run.curve[step])} in ${plural(live.length, "tensor")}` +
-        `${run.curve[step] > total ? ` and ${size(run.curve[step] - total)} of workspace` : ""}.`,
+      ` runs ${brief(model.nodes.name[v])} (${briefOp(model.ops[model.nodes.op[v]])}): ${size(run.curve[step])} in ${plural(live.length, "tensor")}.`,
     );
     drawGroups(live, total);
     drawLive(run, live, total);
