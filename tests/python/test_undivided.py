@@ -254,7 +254,8 @@ def test_compiled_calls_from_many_threads():
             n = choose.randrange(1, 7)
             try:
                 result = infer(inputs[n])
-                if type(result) is not torch.Tensor or not torch.equal(result, expected[n]):
+                # Not by bits: plain eager's own depend on the thread and on where its tensors lie.
+                if type(result) is not torch.Tensor or not torch.allclose(result, expected[n]):
                     wrong.append(n)
             except Exception as error:
                 wrong.append(error)
