@@ -119,6 +119,33 @@ def test_gradient_clipping(options):
     assert_replays(twins.train(batches(image_batch), eager_step=eager_step))
 
 
+class OtherLayout(nn.Module):
+    """The gradient of its weight comes transposed; AccumulateGrad stores it in the weight's layout."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(64, 24, 16))
+
+    def forward(self, x):
+        return torch.einsum("bi,kji->bjk", x, self.weight).tanh().sum(1)
+
+
+@pytest.mark.parametrize("fuse_update", [True, False])
+def test_clipping_sums_a_gradient_in_its_parameters_layout(fuse_update):
+    torch.manual_seed(0)
+    twins = Twins(OtherLayout(), cross_entropy, optimizer(), clip_grad_norm=0.01, fuse_update=fuse_update)
+
+    def eager_step(batch):
+        loss = cross_entropy(twins.eager(batch[0]), batch[1])
+        loss.backward()
+        nn.utils.clip_grad_norm_(twins.eager.parameters(), 0.01)
+        twins.eager_optimizer.step()
+        twins.eager_optimizer.zero_grad()
+        return loss.detach()
+
+    assert_replays(twins.train(batches(vector_batch), eager_step=eager_step))
+
+
 @pytest.mark.parametrize("fuse_update", [True, False])
 def test_gradient_accumulation(fuse_update):
     twins = Twins(cnn(dropout=0.2), cross_entropy, optimizer(), accumulate=3, fuse_update=fuse_update)
@@ -606,6 +633,7 @@ def test_refused_optimizers():
     for name in ("LBFGS", "RAdam", "ASGD", "Adafactor"):
         refused(name, make_optimizer=lambda m, name=name: getattr(torch.optim, name)(m.parameters()))
     refused("fused=True", make_optimizer=optimizer(fused=True))
+    refused("NAdam: with foreach=True", make_optimizer=optimizer("NAdam", foreach=True))
 
 
 @pytest.mark.parametrize("when", ["pre", "post"])

@@ -84,6 +84,18 @@ def test_hugging_face(kind, tmp_path, monkeypatch):
         assert ("trace" in report.first_use_seconds) == (start == 0), report
 
 
+def test_a_checkpoint_over_attention_without_dropout_is_not_random():
+    transformers = pytest.importorskip("transformers")
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
+    config = transformers.LlamaConfig(vocab_size=60, intermediate_size=64, use_cache=False, **small)
+    model = transformers.LlamaForCausalLM(config).train()
+    model.gradient_checkpointing_enable()
+    mask = torch.ones(2, 8, dtype=torch.long)
+    mask[0, 5:] = 0
+    tokens = lambda: torch.randint(60, (2, 8))  # noqa: E731
+    train(model, None, lambda: {"input_ids": tokens(), "labels": tokens(), "attention_mask": mask})
+
+
 def test_hugging_face_outputs():
     model, batch = transformers_model("bert")
     twins = Twins(model, None, adamw, return_result=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# The way out for a step that cannot become a program.
+IN_EAGER = "leave the step in eager, with lowtide.torch.record and replay around it"
+
 
 class CaptureError(ValueError):
     """A model or step that cannot become a graph: names the node, module or parameter, and the reason."""

@@ -23,7 +23,7 @@ from lowtide.torch.tracing.dropout import dropout_as_on
 from lowtide.torch.tracing.fakes import Twins
 from lowtide.torch.tracing.inputs import BatchForm, StepInputs, Tensors, call_model, check_batch, loss_of
 from lowtide.torch.tracing.optimizers import Groups, ShadowOptimizer, check_parameters
-from lowtide.torch.tracing.recipe import Gradients, OnGradients, Recipe, accumulate, separate
+from lowtide.torch.tracing.recipe import Gradients, OnGradients, Recipe, accumulate, as_stored, separate
 from lowtide.torch.tracing.recurrent import traceable_recurrence
 from lowtide.torch.tracing.refusals import refuse_unsupported
 from lowtide.torch.tracing.signature import register_dataclasses
@@ -163,7 +163,11 @@ class TrainingBody(Body):
             with self.phase("backward"):
                 leaves = [traced[twin] for twin in self.trainable.values()]
                 found = torch.autograd.grad(root, leaves, allow_unused=True)
-        gradients = {n: g for n, g in zip(self.trainable, found, strict=True) if g is not None}
+                gradients = {
+                    name: as_stored(gradient, leaf)
+                    for name, leaf, gradient in zip(self.trainable, leaves, found, strict=True)
+                    if gradient is not None
+                }
         return loss.detach(), _detached(result) if self.returns_result else None, gradients
 
     def _communicated_and_clipped(self, gradients: Gradients) -> Gradients:

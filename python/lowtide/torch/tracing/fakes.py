@@ -10,7 +10,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-from lowtide.torch.errors import UnsupportedError
+from lowtide.torch.errors import IN_EAGER, UnsupportedError
 
 
 def fake_mode() -> FakeTensorMode:
@@ -38,8 +38,9 @@ def fake_twin(mode: FakeTensorMode, tensor: torch.Tensor) -> torch.Tensor:
     """A fake tensor of the same geometry, on a device that can be traced."""
     if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
         raise UnsupportedError("a lazy parameter has no shape yet: run the model once first")
-    if tensor.layout is not torch.strided:
-        raise UnsupportedError(f"a tensor of layout {tensor.layout} has no single storage to plan")
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        kind = "nested" if tensor.is_nested else f"of layout {tensor.layout}"
+        raise UnsupportedError(f"a tensor that is {kind} has no single storage to plan; {IN_EAGER}")
     with mode, torch.no_grad():
         twin = torch.empty_strided(
             tensor.size(),

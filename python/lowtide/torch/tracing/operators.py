@@ -84,7 +84,19 @@ def check_storages(node: Node, of_inputs: set[int]) -> None:
 
 
 def is_random(node: Node) -> bool:
-    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+    """It draws random numbers. Attention is tagged so for its dropout, and draws none without."""
+    if torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ()):
+        return False
+    return argument(node, "dropout_p", default=None) != 0.0
+
+
+def argument(node: Node, name: str, default: Any) -> Any:
+    """What the call of an operator gives for an argument: here, by its schema, or else `default`."""
+    for position, known in enumerate(node.target._schema.arguments):  # type: ignore[union-attr]
+        if known.name == name:
+            given = node.args[position] if position < len(node.args) else node.kwargs.get(name)
+            return known.default_value if given is None else given
+    return default
 
 
 def is_pointwise(node: Node) -> bool:

@@ -26,6 +26,9 @@ REFUSED = {
     "SparseAdam": "it needs sparse gradients",
 }
 
+# Optimizers whose foreach implementation gives other bits than the single-tensor one (measured, on a CPU).
+FOREACH_DIFFERS = {"NAdam"}
+
 State = dict[torch.Tensor, dict[str, Any]]  # by parameter
 Groups = list[dict[str, Any]]
 
@@ -37,12 +40,23 @@ def check_supported(optimizer: torch.optim.Optimizer) -> None:
             raise UnsupportedError(
                 f"optimizer {kind.__name__}: {REFUSED[kind.__name__]}; use SGD, Adam or AdamW"
             )
+        if kind.__name__ in FOREACH_DIFFERS and any(map(_uses_foreach, optimizer.param_groups)):
+            raise UnsupportedError(
+                f"optimizer {kind.__name__}: with foreach=True (the default on CUDA) it rounds otherwise "
+                "than one parameter at a time; pass foreach=False to it, or fuse_update=False"
+            )
     for hooks in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):
         if getattr(optimizer, hooks, None):
             raise UnsupportedError(
                 f"optimizer {type(optimizer).__name__}: step hooks would not run in the captured step; "
                 "remove them"
             )
+
+
+def _uses_foreach(group: Mapping[str, Any]) -> bool:
+    """Whether eager would update this group by foreach kernels: the default on a CUDA device."""
+    chosen = group.get("foreach", False)
+    return all(p.is_cuda for p in group["params"]) if chosen is None else bool(chosen)
 
 
 def check_parameters(optimizer: torch.optim.Optimizer, names: Mapping[int, str]) -> None:

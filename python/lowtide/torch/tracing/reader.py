@@ -21,7 +21,7 @@ import torch
 from torch.fx import Node
 
 from lowtide._core import Graph, GraphBuilder
-from lowtide.torch.errors import CaptureError, UnsupportedError
+from lowtide.torch.errors import IN_EAGER, CaptureError, UnsupportedError
 from lowtide.torch.tracing.inputs import HYPERPARAMETER, INPUT, PARAMETER
 from lowtide.torch.tracing.operators import (
     check_storages,
@@ -155,7 +155,7 @@ class _Reader:
         if not isinstance(size, int):
             raise UnsupportedError(
                 f"node {name}: its size in bytes depends on values, and a plan is of fixed sizes; mask with "
-                "torch.where instead"
+                f"torch.where instead, or {IN_EAGER}"
             )
         name = self._free_name(name)
         self.storages[storage_key(value)] = _Storage(name, name, size, kind)

@@ -80,6 +80,17 @@ def accumulate(sums: Gradients, more: Gradients) -> Gradients:
     }
 
 
+def as_stored(gradient: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """A gradient in the layout in which AccumulateGrad stores it in `.grad`: its parameter's, if that has no
+    gaps, else contiguous. Norms and products of another layout would differ in their last bits.
+    """
+    dense = torch._prims_common.is_non_overlapping_and_dense_or_false(parameter)
+    wanted = parameter.stride() if dense else torch._prims_common.make_contiguous_strides_for(gradient.shape)
+    if all(n == 1 or s == w for n, s, w in zip(gradient.shape, gradient.stride(), wanted, strict=True)):
+        return gradient
+    return gradient.new_empty_strided(gradient.shape, wanted).copy_(gradient)
+
+
 def separate(gradients: Gradients) -> Gradients:
     """The same values, no two of them on the same memory, each dense: safe to write in place.
 

@@ -37,6 +37,8 @@ def flatten_batch(batch: Any) -> tuple[list[Any], Hashable]:
 
 def _look(leaf: Any) -> Hashable:
     if isinstance(leaf, torch.Tensor):
+        if leaf.is_nested or leaf.layout is not torch.strided:
+            return (leaf.layout, leaf.dtype, leaf.device)  # to be refused
         return (leaf.shape, leaf.dtype, leaf.device, leaf.stride())
     return (type(leaf), leaf if isinstance(leaf, Hashable) else None)
 
