@@ -12,7 +12,6 @@
 #include "convert.h"
 #include "interruptible.h"
 #include "lowtide/base/text.h"
-#include "lowtide/graph/error.h"
 #include "lowtide/io/plan_json.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/order/solvers.h"
@@ -51,12 +50,8 @@ BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string
 BoundPlan load(nb::handle path, nb::object graph_object) {
   const Graph& graph = nb::cast<const Graph&>(graph_object);
   PlanOutcome outcome;
-  outcome.plan = load_matching_plan(to_path(path), graph);
-  constexpr std::size_t kMostViolations = 3;
-  std::string wrong;
-  for (const Violation& violation : verify(graph, outcome.plan, kMostViolations))
-    wrong += (wrong.empty() ? "" : "; ") + violation.text;
-  if (!wrong.empty()) throw InputError(to_path(path), "does not verify: " + wrong);
+  constexpr std::size_t kMostNamed = 3;
+  outcome.plan = load_verified_plan(to_path(path), graph, kMostNamed);
   outcome.program_peak_bytes = simulated_peak(graph, program_order(graph));
   return {std::move(graph_object), std::move(outcome)};
 }

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent / "src" / "lowtide"
 MAY_INCLUDE: dict[str, set[str]] = {
     "base": set(),
     "graph": set(),
-    "io": {"graph", "model"},
+    "io": {"graph", "model", "verify"},
     "analysis": {"graph", "model"},
     "model": {"graph", "analysis"},
     "rewrite": {"graph", "analysis", "model"},

@@ -9,6 +9,7 @@
 #include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
+#include "lowtide/io/plan_json.h"
 #include "lowtide/report/contributors.h"
 
 namespace lowtide::cli {

@@ -4,11 +4,11 @@
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
 #include "lowtide/cli/files.h"
-#include "lowtide/cli/plans.h"
 #include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
+#include "lowtide/io/plan_json.h"
 #include "lowtide/joint/program.h"
 #include "lowtide/layout/program/address_program.h"
 #include "lowtide/layout/shapes.h"
@@ -55,7 +55,7 @@ std::string order_program(const Graph& graph, const LoweredOrder& lowered) {
 
 // An arena that the order can have: none above it is of interest.
 Bytes quick_arena(const LayoutRequest& request) {
-  return solve_request(request, *find_layout_solver("skyline"), Limits::within_steps(0)).value();
+  return solve_request(request, *find_layout_solver("skyline"), Limits()).value();
 }
 
 std::string layout_program(const Graph& graph, const LoweredOrder& lowered,

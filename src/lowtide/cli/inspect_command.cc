@@ -9,6 +9,7 @@
 #include "lowtide/cli/plans.h"
 #include "lowtide/cli/terminal.h"
 #include "lowtide/io/graph_json.h"
+#include "lowtide/io/plan_json.h"
 #include "lowtide/report/inspect.h"
 #include "lowtide/verify/simulator.h"
 

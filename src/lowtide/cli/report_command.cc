@@ -10,6 +10,7 @@
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
+#include "lowtide/io/plan_json.h"
 #include "lowtide/report/html.h"
 #include "lowtide/report/peak_dot.h"
 #include "lowtide/report/svg.h"

@@ -1,11 +1,13 @@
 #include "lowtide/io/plan_json.h"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 
 #include "lowtide/base/text.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/json_fields.h"
+#include "lowtide/verify/verifier.h"
 
 namespace lowtide {
 namespace {
@@ -124,9 +126,14 @@ LoadedPlan load_plan(const std::string& path, const Graph& graph) {
   return parse_plan(read_file(path), path, graph);
 }
 
-Plan load_matching_plan(const std::string& path, const Graph& graph) {
+Plan load_verified_plan(const std::string& path, const Graph& graph, std::size_t most_named) {
   LoadedPlan loaded = load_plan(path, graph);
   if (!loaded.mismatches.empty()) throw InputError(path, loaded.mismatches.front());
+  std::string wrong;
+  const auto violations = verify(graph, loaded.plan, most_named);
+  for (std::size_t i = 0; i < std::min(most_named, violations.size()); ++i)
+    wrong += (i == 0 ? "" : "; ") + violations[i].text;
+  if (!wrong.empty()) throw InputError(path, "does not verify: " + wrong);
   return std::move(loaded.plan);
 }
 

@@ -21,8 +21,9 @@ struct LoadedPlan {
 LoadedPlan load_plan(const std::string& path, const Graph& graph);
 LoadedPlan parse_plan(const std::string& text, const std::string& where, const Graph& graph);
 
-// As load_plan, but a mismatch is an InputError too.
-Plan load_matching_plan(const std::string& path, const Graph& graph);
+// As load_plan, but a mismatch or a violation is an InputError too: what comes back has passed the
+// verifier. Of the violations the first `most_named` are named.
+Plan load_verified_plan(const std::string& path, const Graph& graph, std::size_t most_named = 1);
 
 std::string format_plan(const Graph& graph, const Plan& plan);
 
