@@ -24,9 +24,7 @@ using testing::strict_graph;
 using testing::unlucky_graph;
 
 Packing packed(const OrderProblem& problem, const Schedule& schedule, Bytes alignment = 1) {
-  LoweredLayout placing = lower_layout(problem, schedule, alignment);
-  auto layout = solve_request(placing.request, *find_layout_solver("exact"), Limits());
-  return {schedule, std::move(placing), std::move(layout)};
+  return pack(problem, schedule, alignment, *find_layout_solver("exact"), Limits());
 }
 
 TEST(Split, CanBeUnlucky) {

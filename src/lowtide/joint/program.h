@@ -1,8 +1,7 @@
 // The paper's equation 9: when each node runs and where each tensor lies, in one integer program.
 //
 // The order's part is order/program/step_program.h as it stands, on sizes rounded up to the
-// alignment; its peak variable is the arena. Added are, with L_t(s) = t is
-// made or kept at s:
+// alignment; its peak variable is the arena. Added are, with L_t(s) = t is made or kept at s:
 //
 //   top       A_t + size_t <= arena
 //   apart     A_i + size_i <= A_j + M (1 - B_ij)     B_ij: i is below j

@@ -44,13 +44,16 @@ std::vector<Reuse> effective_reuses(const OrderProblem& problem, const Schedule&
   return effective;
 }
 
-std::vector<Bytes> profile(const OrderProblem& problem, const Schedule& schedule) {
+std::vector<Bytes> profile(const OrderProblem& problem, const Schedule& schedule, Bytes alignment) {
+  const auto size_of = [&](TensorId t) {
+    return alignment == 1 ? problem.bytes[t] : align_up(problem.bytes[t], alignment);
+  };
   const auto life = lifetimes(problem, schedule);
   std::vector<Bytes> change(schedule.size() + 1, 0);
   for (TensorId t : problem.tensors()) {
     if (life[t].empty()) continue;
-    change[static_cast<std::size_t>(life[t].lower)] += problem.bytes[t];
-    change[static_cast<std::size_t>(life[t].upper)] -= problem.bytes[t];
+    change[static_cast<std::size_t>(life[t].lower)] += size_of(t);
+    change[static_cast<std::size_t>(life[t].upper)] -= size_of(t);
   }
   std::vector<Bytes> needed(schedule.size(), 0);
   Bytes live = 0;
@@ -58,14 +61,13 @@ std::vector<Bytes> profile(const OrderProblem& problem, const Schedule& schedule
     live += change[i];
     needed[i] = live + problem.workspace_bytes[schedule[i]];
     for (const Reuse& reuse : problem.reuses[schedule[i]])
-      if (life[reuse.old].upper == static_cast<Step>(i) + 1)
-        needed[i] -= problem.bytes[reuse.fresh];
+      if (life[reuse.old].upper == static_cast<Step>(i) + 1) needed[i] -= size_of(reuse.fresh);
   }
   return needed;
 }
 
-Bytes peak(const OrderProblem& problem, const Schedule& schedule) {
-  const auto needed = profile(problem, schedule);
+Bytes peak(const OrderProblem& problem, const Schedule& schedule, Bytes alignment) {
+  const auto needed = profile(problem, schedule, alignment);
   return needed.empty() ? 0 : *std::max_element(needed.begin(), needed.end());
 }
 

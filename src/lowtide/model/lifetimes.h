@@ -30,10 +30,11 @@ IdVector<TensorId, Interval> lifetimes(const OrderProblem& problem, const Schedu
 std::vector<Reuse> effective_reuses(const OrderProblem& problem, const Schedule& schedule);
 
 // Bytes needed at each step: tensors live in it, plus the node's workspace, less bytes reused in
-// place. Size n; O(nodes + tensors).
-std::vector<Bytes> profile(const OrderProblem& problem, const Schedule& schedule);
+// place. Sizes of tensors are rounded up to `alignment`. Size n; O(nodes + tensors).
+std::vector<Bytes> profile(const OrderProblem& problem, const Schedule& schedule,
+                           Bytes alignment = 1);
 
 // The maximum of the profile; 0 for no nodes.
-Bytes peak(const OrderProblem& problem, const Schedule& schedule);
+Bytes peak(const OrderProblem& problem, const Schedule& schedule, Bytes alignment = 1);
 
 }  // namespace lowtide

@@ -163,10 +163,10 @@ OrderProblem load_problem(OrderProblem problem, Bytes alignment) {
   return problem;
 }
 
-Bytes arena_load(const OrderProblem& loads, const Schedule& schedule) {
-  Bytes load = peak(loads, schedule);
-  for (TensorId t : loads.tensors())
-    if (is_unread_input(loads, t)) load = std::max(load, loads.bytes[t]);
+Bytes arena_load(const OrderProblem& problem, const Schedule& schedule, Bytes alignment) {
+  Bytes load = peak(problem, schedule, alignment);
+  for (TensorId t : problem.tensors())
+    if (is_unread_input(problem, t)) load = std::max(load, align_up(problem.bytes[t], alignment));
   return load;
 }
 

@@ -50,12 +50,13 @@ enum class Takeovers { kAll, kPermitted };
 LoweredLayout lower_layout(const OrderProblem& problem, const Schedule& schedule, Bytes alignment,
                            Takeovers takeovers = Takeovers::kAll);
 
-// The order problem whose arena_load is that of the layouts lowered from it: sizes rounded up.
+// The order problem whose peak in a schedule is the fullest step of the layout lowered from it:
+// sizes rounded up.
 OrderProblem load_problem(OrderProblem problem, Bytes alignment);
 
-// The fullest step of the layout problem of `schedule`, for a problem from load_problem: no layout
-// has a lower arena, whichever of the reuses that take effect it uses.
-Bytes arena_load(const OrderProblem& loads, const Schedule& schedule);
+// The least that the layout of `schedule` needs by its fullest step: no layout has a lower arena,
+// whichever of the reuses that take effect it uses.
+Bytes arena_load(const OrderProblem& problem, const Schedule& schedule, Bytes alignment);
 
 // Offsets of tensors and workspaces, and the reuses that take effect in plan->schedule, from the
 // offsets of the layout's buffers.

@@ -12,13 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxIlpNodes = 20;  // it proves graphs up to some 16 to 20 (docs/results.md)
 
-Packing packed(const OrderProblem& problem, const Schedule& schedule, Bytes alignment,
-               const Limits& limits) {
-  LoweredLayout placing = lower_layout(problem, schedule, alignment);
-  auto layout = solve_request(placing.request, *find_layout_solver("auto"), limits);
-  return {schedule, std::move(placing), std::move(layout)};
-}
-
 JointPlan to_joint_plan(const Packing& packing) {
   JointPlan plan{packing.schedule, {}, packing.layout.value()};
   for (BufferId buffer : packing.placing.buffer)
@@ -66,7 +59,7 @@ Joined join(const OrderProblem& problem, Packing start, Bytes peak_bound, Bytes 
     if (other.layout.value() < joined.packing.layout.value()) joined.packing = std::move(other);
   };
   if (joined.packing.layout.value() > joined.bound)
-    consider(packed(loads, order.best(), alignment, limits));
+    consider(pack(loads, order.best(), alignment, *find_layout_solver("auto"), limits));
   repack_under_arena(loads, alignment, joined.bound, limits, &joined.packing);
   if (problem.num_nodes() > kMaxIlpNodes) return joined;
   const auto solution =

@@ -50,13 +50,6 @@ Status status_of(Bytes value, Bytes bound) {
 // The order's share of the time; the layout gets the rest and whatever the order leaves.
 constexpr double kOrderShare = 0.7;
 
-Packing pack(const OrderProblem& problem, Schedule schedule, const PlanOptions& options,
-             const Limits& limits) {
-  LoweredLayout placing = lower_layout(problem, schedule, options.alignment);
-  auto layout = solve_request(placing.request, *find_layout_solver(options.layout), limits);
-  return {std::move(schedule), std::move(placing), std::move(layout)};
-}
-
 // The peak of the schedule if only those reuses take effect that the offsets allow.
 Bytes peak_with(const OrderProblem& problem, const Schedule& schedule, const Packing& packing) {
   OrderProblem used = problem;
@@ -79,7 +72,7 @@ Bytes peak_with(const OrderProblem& problem, const Schedule& schedule, const Pac
 void reconsider_reuses(const OrderProblem& problem, const PlanOptions& options,
                        const Limits& limits, Packing* packing) {
   const Schedule& schedule = packing->schedule;
-  const Bytes load = arena_load(load_problem(problem, options.alignment), schedule);
+  const Bytes load = arena_load(problem, schedule, options.alignment);
   const Bytes height = packing->layout.value();
   if (height == load || effective_reuses(problem, schedule).empty()) return;
   Packing permitted{schedule,
@@ -102,10 +95,9 @@ void repack_gaps(const OrderProblem& problem, const PlanOptions& options, const 
                  Packing* packing) {
   if (options.order != "auto" || options.layout != "auto") return;  // told what to do
   if (limits.expired()) return;
-  const RepackGoal goal{
-      .budget = peak(problem, packing->schedule),
-      .arena = arena_load(load_problem(problem, options.alignment), packing->schedule),
-      .alignment = options.alignment};
+  const RepackGoal goal{.budget = peak(problem, packing->schedule),
+                        .arena = arena_load(problem, packing->schedule, options.alignment),
+                        .alignment = options.alignment};
   auto better = repack(problem, *packing, goal, limits);
   if (!better) return;
   better->layout.improve(
@@ -136,7 +128,8 @@ PlanOutcome plan(const Graph& graph, const PlanOptions& options) {
   outcome.order_seconds = order_watch.seconds();
 
   const Stopwatch layout_watch;
-  Packing packing = pack(lowered.problem, order.best(), options, limits);
+  Packing packing = pack(lowered.problem, order.best(), options.alignment,
+                         *find_layout_solver(options.layout), limits);
   if (options.joint) {
     auto joined =
         join(lowered.problem, std::move(packing), order.bound(), options.alignment, limits);

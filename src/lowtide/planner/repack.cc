@@ -20,7 +20,6 @@ class Walk {
   Walk(const OrderProblem& problem, const Packing& start, const RepackGoal& goal,
        const Limits& limits)
       : problem_(problem),
-        loads_(load_problem(problem, goal.alignment)),
         goal_(goal),
         meter_(limits.with_steps(kMaxSteps)),
         random_(limits.seed()),
@@ -66,7 +65,7 @@ class Walk {
     Schedule schedule = moved(current_.schedule);
     while (below(kMeanMoves) != 0) schedule = moved(schedule);
     if (schedule == current_.schedule || peak(problem_, schedule) > goal_.budget) return;
-    if (arena_load(loads_, schedule) > current_.layout.value()) return;
+    if (arena_load(problem_, schedule, goal_.alignment) > current_.layout.value()) return;
     LoweredLayout placing = lower_layout(problem_, schedule, goal_.alignment);
     auto layout = lay_out(placing.request);
     if (layout.value() > current_.layout.value()) return;
@@ -81,7 +80,6 @@ class Walk {
   }
 
   const OrderProblem& problem_;
-  const OrderProblem loads_;
   const RepackGoal& goal_;
   Meter meter_;
   std::mt19937_64 random_;
@@ -89,6 +87,13 @@ class Walk {
 };
 
 }  // namespace
+
+Packing pack(const OrderProblem& problem, Schedule schedule, Bytes alignment,
+             const LayoutSolver& solver, const Limits& limits) {
+  LoweredLayout placing = lower_layout(problem, schedule, alignment);
+  auto layout = solve_request(placing.request, solver, limits);
+  return {std::move(schedule), std::move(placing), std::move(layout)};
+}
 
 std::optional<Packing> repack(const OrderProblem& problem, const Packing& start,
                               const RepackGoal& goal, const Limits& limits) {

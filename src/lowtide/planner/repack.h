@@ -27,6 +27,7 @@
 
 #include "lowtide/base/limits.h"
 #include "lowtide/base/solution.h"
+#include "lowtide/layout/solvers.h"
 #include "lowtide/model/lower.h"
 #include "lowtide/model/order_problem.h"
 
@@ -37,6 +38,10 @@ struct Packing {
   LoweredLayout placing;
   Solution<Layout> layout;
 };
+
+// The schedule with a layout of it.
+Packing pack(const OrderProblem& problem, Schedule schedule, Bytes alignment,
+             const LayoutSolver& solver, const Limits& limits);
 
 struct RepackGoal {
   Bytes budget;  // no order of a higher peak
