@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import pathlib
 import shutil
 import subprocess
@@ -12,6 +14,34 @@ import pytest
 import lowtide
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import check_plan  # noqa: E402
+
+
+def judged(make_plan):
+    """`lowtide.plan`, with the second opinion of tools/check_plan.py on each plan that a test makes."""
+
+    @functools.wraps(make_plan)
+    def plan(graph, **options):
+        made = make_plan(graph, **options)
+        faults = check_plan.faults_of(json.loads(graph.to_json()), json.loads(made.to_json()))
+        assert not faults, faults[:5]
+        return made
+
+    return plan
+
+
+lowtide.plan = judged(lowtide.plan)
+
+
+def judge_files(arguments: list[str]) -> None:
+    """The same for `lowtide plan GRAPH ... -o PLAN`, where both are files of their own."""
+    if arguments[0] != "plan" or "-o" not in arguments[:-1]:
+        return
+    graph, plan = pathlib.Path(arguments[1]), pathlib.Path(arguments[arguments.index("-o") + 1])
+    if graph.is_file() and plan.is_file():
+        faults = check_plan.faults_of(json.loads(graph.read_text()), json.loads(plan.read_text()))
+        assert not faults, faults[:5]
 
 
 def find_cli() -> str:
@@ -26,7 +56,10 @@ def cli():
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
         command = [program, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+        if finished.returncode == 0:
+            judge_files(command[1:])
+        return finished
 
     return run
 
