@@ -8,11 +8,13 @@ JOBS ?= $(shell nproc)
 VENV := .venv
 BIN := $(VENV)/bin
 CORPUS ?= $(or $(LOWTIDE_CORPUS),../shared/corpus)
+TARGET ?= generated_graph
+SECONDS ?= 600
 export LOWTIDE_CORPUS := $(abspath $(CORPUS))
 # Sources of the wheel: a change to one of them reinstalls it.
 SOURCES := $(shell find src bindings python cmake third_party CMakeLists.txt pyproject.toml -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python build bench lint format sanitize sanitize-threads long-tests clean
+.PHONY: help demo test test-cpp test-python build bench lint format sanitize sanitize-threads fuzz long-tests clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +54,16 @@ sanitize-threads: .system-packages  ## the C++ tests that use threads under TSan
 	  -DLOWTIDE_SANITIZE=thread -DCMAKE_CXX_FLAGS=-O1
 	cmake --build build/tsan -j $(JOBS) --target threads_test
 	build/tsan/tests/cpp/threads_test
+
+# TARGET: graph_file, plan_file, buffers_file or generated_graph (tests/fuzz/targets.h).
+fuzz: $(VENV)/.highs  ## a libFuzzer with ASan and UBSan: make fuzz TARGET=graph_file SECONDS=600 (needs clang)
+	cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_COMPILER=clang++ -DLOWTIDE_BUILD_TESTS=ON \
+	  -DLOWTIDE_BUILD_CLI=OFF -DLOWTIDE_WITH_HIGHS=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
+	  -DLOWTIDE_BUILD_FUZZERS=ON -DLOWTIDE_SANITIZE=fuzzer-no-link,address,undefined -DCMAKE_CXX_FLAGS=-O1
+	cmake --build build/fuzz -j $(JOBS) --target fuzz_$(TARGET)
+	mkdir -p build/fuzz/found/$(TARGET)
+	build/fuzz/tests/fuzz/fuzz_$(TARGET) -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=4096 \
+	  -dict=tests/fuzz/words.dict build/fuzz/found/$(TARGET) tests/fuzz/corpus/$(firstword $(subst _, ,$(TARGET)))
 
 long-tests: build/test/.built $(VENV)/.test  ## tests with their large numbers of random cases
 	LOWTIDE_LONG_TESTS=1 ctest --test-dir build/test --output-on-failure -j $(JOBS)

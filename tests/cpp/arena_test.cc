@@ -17,7 +17,7 @@ namespace lowtide {
 namespace {
 
 using testing::least_arena;
-using testing::LeastArena;
+using testing::least_peak;
 
 Graph small_graph(std::uint64_t seed) {
   return testing::random_graph(
@@ -121,10 +121,10 @@ TEST(Arena, IsWhatBruteForceFinds) {
                         {.step_limit = 20'000, .alignment = alignment, .use_reuse = use_reuse})
               .plan;
       ASSERT_TRUE(verify(graph, plan).empty()) << seed;
-      const LeastArena least = least_arena(graph, plan.schedule, alignment, use_reuse);
-      ASSERT_EQ(plan.peak_bytes, least.peak) << seed;
-      ASSERT_LE(plan.arena_lower_bound_bytes, least.arena) << seed << " reuse " << use_reuse;
-      ASSERT_GE(plan.arena_bytes, least.arena) << seed << " reuse " << use_reuse;
+      const Bytes arena = least_arena(graph, plan.schedule, alignment, use_reuse);
+      ASSERT_EQ(plan.peak_bytes, least_peak(graph, plan.schedule, use_reuse)) << seed;
+      ASSERT_LE(plan.arena_lower_bound_bytes, arena) << seed << " reuse " << use_reuse;
+      ASSERT_GE(plan.arena_bytes, arena) << seed << " reuse " << use_reuse;
       optimal += plan.layout_status == Status::kOptimal;
       with_reuse += !plan.reuses.empty();
     }
@@ -141,9 +141,8 @@ TEST(Arena, JointIsWhatBruteForceFindsOverAllOrders) {
     const Bytes alignment = alignment_for(seed);
     Bytes arena = kMaxBytes, peak = kMaxBytes;
     testing::for_every_order(lower_order(graph).problem, [&](const Schedule& schedule) {
-      const LeastArena least = least_arena(graph, schedule, alignment, false);
-      arena = std::min(arena, least.arena);
-      peak = std::min(peak, least.peak);
+      arena = std::min(arena, least_arena(graph, schedule, alignment, false));
+      peak = std::min(peak, least_peak(graph, schedule, false));
     });
     const PlanOutcome joint = plan(graph, {.alignment = alignment, .joint = true});
     ASSERT_LE(joint.joint_lower_bound_bytes, arena) << seed;
@@ -160,7 +159,7 @@ TEST(Arena, PeaksWithReuseAreWhatBruteForceFindsOverAllOrders) {
     const Graph graph = small_graph(seed);
     Bytes peak = kMaxBytes;
     testing::for_every_order(lower_order(graph).problem, [&](const Schedule& schedule) {
-      peak = std::min(peak, least_arena(graph, schedule, 1, true).peak);
+      peak = std::min(peak, least_peak(graph, schedule, true));
     });
     const Plan plan = lowtide::plan(graph, {.alignment = 1, .use_reuse = true}).plan;
     ASSERT_LE(plan.peak_lower_bound_bytes, peak) << seed;

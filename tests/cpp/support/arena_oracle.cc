@@ -18,25 +18,38 @@ class Oracle {
   Oracle(const Graph& graph, const Schedule& schedule, Bytes alignment)
       : graph_(graph), schedule_(schedule), alignment_(alignment) {}
 
-  LeastArena run(bool use_reuse) {
-    std::vector<Reuse> possible;
-    if (use_reuse)
-      for (std::size_t s = 0; s < schedule_.size(); ++s)
-        for (const Reuse& reuse : graph_.may_reuse(schedule_[s]))
-          if (is_possible(reuse, s)) possible.push_back(reuse);
-    for (std::size_t choice = 0; choice < (std::size_t{1} << possible.size()); ++choice) {
-      std::vector<Reuse> taken;
-      for (std::size_t i = 0; i < possible.size(); ++i)
-        if (choice >> i & 1) taken.push_back(possible[i]);
-      best_.peak = std::min(best_.peak, peak_of(things_of(taken, 1)));
+  Bytes least_peak(bool use_reuse) const {
+    Bytes peak = kMaxBytes;
+    for (const auto& taken : choices(use_reuse))
+      peak = std::min(peak, peak_of(things_of(taken, 1)));
+    return peak;
+  }
+
+  Bytes least_arena(bool use_reuse) {
+    Bytes arena = kMaxBytes;
+    for (const auto& taken : choices(use_reuse)) {
       things_ = things_of(taken, alignment_);
-      for (Bytes height = lowest(); height < best_.arena; height += alignment_)
-        if (place(0, height)) best_.arena = height;
+      for (Bytes height = lowest(); height < arena; height += alignment_)
+        if (place(0, height)) arena = height;
     }
-    return best_;
+    return arena;
   }
 
  private:
+  // Every set of reuses that may be taken.
+  std::vector<std::vector<Reuse>> choices(bool use_reuse) const {
+    std::vector<std::vector<Reuse>> sets = {{}};
+    if (!use_reuse) return sets;
+    for (std::size_t s = 0; s < schedule_.size(); ++s)
+      for (const Reuse& reuse : graph_.may_reuse(schedule_[s]))
+        if (is_possible(reuse, s))
+          for (std::size_t i = 0, count = sets.size(); i < count; ++i) {
+            sets.push_back(sets[i]);
+            sets.back().push_back(reuse);
+          }
+    return sets;
+  }
+
   std::size_t step_of(NodeId v) const {
     return static_cast<std::size_t>(std::find(schedule_.begin(), schedule_.end(), v) -
                                     schedule_.begin());
@@ -131,16 +144,18 @@ class Oracle {
   const Graph& graph_;
   const Schedule& schedule_;
   const Bytes alignment_;
-  LeastArena best_{kMaxBytes, kMaxBytes};
   std::vector<Thing> things_;
   std::vector<Bytes> offsets_;
 };
 
 }  // namespace
 
-LeastArena least_arena(const Graph& graph, const Schedule& schedule, Bytes alignment,
-                       bool use_reuse) {
-  return Oracle(graph, schedule, alignment).run(use_reuse);
+Bytes least_peak(const Graph& graph, const Schedule& schedule, bool use_reuse) {
+  return Oracle(graph, schedule, 1).least_peak(use_reuse);
+}
+
+Bytes least_arena(const Graph& graph, const Schedule& schedule, Bytes alignment, bool use_reuse) {
+  return Oracle(graph, schedule, alignment).least_arena(use_reuse);
 }
 
 }  // namespace lowtide::testing

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <ranges>
+#include <span>
 #include <utility>
 
 #include "lowtide/base/unit_interval.h"
@@ -26,7 +26,7 @@ auto of_size(const Bundles& bundles, Bytes size) {
   const auto less = [](const auto& bundle, Bytes than) { return bundle.size < than; };
   const auto first = std::lower_bound(bundles.begin(), bundles.end(), size, less);
   const auto last = std::lower_bound(first, bundles.end(), size + 1, less);
-  return std::ranges::subrange(first, last);
+  return std::span(first, last);
 }
 
 }  // namespace
@@ -151,12 +151,13 @@ void Rejoin::find_neighbours(int boundary) {
     return x.first->count + x.second->count < y.first->count + y.second->count;
   });
   std::vector<std::pair<const Bundle*, const Bundle*>> joined;
-  for (const auto& [a, b] : pairs) {
+  for (const auto& pair : pairs) {
+    const Bundle *a = pair.first, *b = pair.second;
     const bool holds_another = std::any_of(joined.begin(), joined.end(), [&](const auto& other) {
       return (other.first->bits & ~a->bits) == 0 && (other.second->bits & ~b->bits) == 0;
     });
     if (holds_another) continue;
-    joined.push_back({a, b});
+    joined.push_back(pair);
     const double alternatives = left.of_count[at(a->count)] * right.of_count[at(b->count)];
     add({boundary, boundary}, alternatives * chance(a->size),
         {{&left, a->bits, 0}, {&right, b->bits, 0}});
