@@ -15,6 +15,7 @@
 #include "lowtide/io/plan_json.h"
 #include "lowtide/layout/solvers.h"
 #include "lowtide/order/solvers.h"
+#include "lowtide/report/claims.h"
 #include "lowtide/rewrite/passes.h"
 #include "lowtide/verify/simulator.h"
 #include "lowtide/verify/verifier.h"
@@ -51,7 +52,9 @@ BoundPlan load(nb::handle path, nb::object graph_object) {
   const Graph& graph = nb::cast<const Graph&>(graph_object);
   PlanOutcome outcome;
   constexpr std::size_t kMostNamed = 3;
+  constexpr std::int64_t kQuickProof = 10'000'000;  // a tenth of a second
   outcome.plan = load_verified_plan(to_path(path), graph, kMostNamed);
+  prove_claims(graph, Limits::within_steps(kQuickProof), &outcome.plan);
   outcome.program_peak_bytes = simulated_peak(graph, program_order(graph));
   return {std::move(graph_object), std::move(outcome)};
 }
@@ -90,9 +93,13 @@ std::vector<std::string> violations_of(const Graph& graph, const BoundPlan& boun
 
 std::string repr(const BoundPlan& bound) {
   const Plan& plan = bound.plan();
-  return "Plan(" + quote(plan.graph_name) + ", peak " + format_bytes(plan.peak_bytes) + " (" +
-         to_string(plan.order_status) + "), arena " + format_bytes(plan.arena_bytes) + " (" +
-         to_string(plan.layout_status) + "))";
+  const auto figure = [](Bytes bytes, Status status, bool is_claim) {
+    return format_bytes(bytes) + " (" + to_string(status) +
+           (is_claim && status == Status::kOptimal ? ", as its file claims)" : ")");
+  };
+  return "Plan(" + quote(plan.graph_name) + ", peak " +
+         figure(plan.peak_bytes, plan.order_status, plan.peak_bound_is_claim) + ", arena " +
+         figure(plan.arena_bytes, plan.layout_status, plan.arena_bound_is_claim) + ")";
 }
 
 std::vector<std::tuple<std::string, std::string, bool, std::string>> solver_rows() {
@@ -150,6 +157,11 @@ void bind_plan(nb::module_& module) {
                    "no layout of this order has a lower arena")
       .def_prop_ro("order_status", status_field<&Plan::order_status>(), "'optimal' or 'feasible'")
       .def_prop_ro("layout_status", status_field<&Plan::layout_status>(), "'optimal' or 'feasible'")
+      .def_prop_ro("peak_bound_is_claim", plan_field<&Plan::peak_bound_is_claim>(),
+                   "the peak's bound and order_status stand in the file that the plan was loaded "
+                   "from, and were not proved again here")
+      .def_prop_ro("arena_bound_is_claim", plan_field<&Plan::arena_bound_is_claim>(),
+                   "the same of the arena's bound and layout_status")
       .def_prop_ro("program_peak_bytes", outcome_field<&PlanOutcome::program_peak_bytes>(),
                    "peak of the graph's own order")
       .def_prop_ro("joint_lower_bound_bytes",

@@ -9,13 +9,15 @@
 #include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
-#include "lowtide/io/plan_json.h"
+#include "lowtide/report/bound_reason.h"
+#include "lowtide/report/claims.h"
 #include "lowtide/report/contributors.h"
 
 namespace lowtide::cli {
 namespace {
 
 constexpr int kOverBudget = 1;
+constexpr int kNotValid = 1;
 constexpr std::size_t kContributors = 3;
 
 struct CheckArguments {
@@ -37,10 +39,14 @@ bool check_value(const std::string& what, Bytes value, Bytes budget) {
   return fits;
 }
 
-// Whether another order could meet the budget.
+// Whether another order could meet the budget: as far as this run knows, and what the file says.
 void explain_peak(const Graph& graph, const Plan& plan, Bytes budget) {
-  if (plan.peak_lower_bound_bytes > budget)
+  const Bytes proved = proved_peak_bound(graph, plan, Limits::within_steps(kExplanationSteps));
+  if (proved > budget)
     print("no order of this graph can meet it: every one needs at least %s\n",
+          format_bytes(proved).c_str());
+  else if (plan.peak_lower_bound_bytes > budget)
+    print("claimed by the file, not proved here: every order needs at least %s\n",
           format_bytes(plan.peak_lower_bound_bytes).c_str());
   const Timeline timeline = make_timeline(graph, plan);
   print("the peak is at %s; the largest tensors there:\n", peak_place(graph, timeline).c_str());
@@ -48,12 +54,7 @@ void explain_peak(const Graph& graph, const Plan& plan, Bytes budget) {
     print("  %s\n", line.c_str());
 }
 
-int run(const CheckArguments& arguments) {
-  if (arguments.max_peak.empty() && arguments.max_arena.empty())
-    throw InputError("check", "give a budget: --max-peak SIZE or --max-arena SIZE");
-  const Graph graph = load_graph(arguments.graph_path);
-  const Plan checked = arguments.plan_path.empty() ? make_plan(graph, arguments.options)
-                                                   : load_verified_plan(arguments.plan_path, graph);
+int check(const Graph& graph, const Plan& checked, const CheckArguments& arguments) {
   const Bytes beside = arguments.with_persistent ? graph.persistent_bytes() : 0;
   const std::string suffix = arguments.with_persistent ? " with persistent" : "";
   bool fits = true;
@@ -68,6 +69,18 @@ int run(const CheckArguments& arguments) {
     fits = check_value("arena" + suffix, checked.arena_bytes + beside, budget) && fits;
   }
   return fits ? 0 : kOverBudget;
+}
+
+int run(const CheckArguments& arguments) {
+  if (arguments.max_peak.empty() && arguments.max_arena.empty())
+    throw InputError("check", "give a budget: --max-peak SIZE or --max-arena SIZE");
+  const Graph graph = load_graph(arguments.graph_path);
+  if (arguments.plan_path.empty())
+    return check(graph, make_plan(graph, arguments.options), arguments);
+  const LoadedPlan loaded = load_plan(arguments.plan_path, graph);
+  if (!print_violations(graph, loaded)) return check(graph, loaded.plan, arguments);
+  note("lowtide: %s: the plan is not valid\n", escaped(arguments.plan_path).c_str());
+  return kNotValid;
 }
 
 }  // namespace

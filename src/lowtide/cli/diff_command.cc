@@ -7,7 +7,6 @@
 #include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/io/graph_json.h"
-#include "lowtide/io/plan_json.h"
 #include "lowtide/report/diff.h"
 
 namespace lowtide::cli {
@@ -26,9 +25,9 @@ void run(const DiffArguments& arguments) {
   const bool are_plans = !arguments.graph_paths.empty();
   const Graph before = load_graph(are_plans ? arguments.graph_paths.front() : arguments.old_path);
   const Graph after = load_graph(are_plans ? arguments.graph_paths.back() : arguments.new_path);
-  const Plan old_plan = are_plans ? load_verified_plan(arguments.old_path, before)
+  const Plan old_plan = are_plans ? load_plan_to_show(arguments.old_path, before)
                                   : make_plan(before, arguments.options);
-  const Plan new_plan = are_plans ? load_verified_plan(arguments.new_path, after)
+  const Plan new_plan = are_plans ? load_plan_to_show(arguments.new_path, after)
                                   : make_plan(after, arguments.options);
   const DiffFormat format = arguments.markdown ? DiffFormat::kMarkdown : DiffFormat::kText;
   print_text(diff_report({before, old_plan}, {after, new_plan}, format));

@@ -9,7 +9,6 @@
 #include "lowtide/cli/plans.h"
 #include "lowtide/cli/terminal.h"
 #include "lowtide/io/graph_json.h"
-#include "lowtide/io/plan_json.h"
 #include "lowtide/report/inspect.h"
 #include "lowtide/verify/simulator.h"
 
@@ -40,7 +39,7 @@ void run(const InspectArguments& arguments) {
         format_bytes(simulated_peak(graph, program_order(graph))).c_str());
   const bool given = !arguments.plan_path.empty();
   const Plan plan =
-      given ? load_verified_plan(arguments.plan_path, graph) : make_plan(graph, arguments.options);
+      given ? load_plan_to_show(arguments.plan_path, graph) : make_plan(graph, arguments.options);
   const Timeline timeline =
       given ? make_timeline(graph, plan) : make_timeline(graph, program_order_of(graph));
   print_text(inspect_text(graph, timeline, terminal_size()));

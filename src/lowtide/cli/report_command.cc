@@ -10,7 +10,6 @@
 #include "lowtide/graph/error.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/graph_json.h"
-#include "lowtide/io/plan_json.h"
 #include "lowtide/report/html.h"
 #include "lowtide/report/peak_dot.h"
 #include "lowtide/report/svg.h"
@@ -36,7 +35,7 @@ struct ReportArguments {
 std::vector<Plan> plans_to_show(const Graph& graph, const ReportArguments& arguments) {
   std::vector<Plan> plans;
   for (const std::string& path : arguments.plan_paths)
-    plans.push_back(load_verified_plan(path, graph));
+    plans.push_back(load_plan_to_show(path, graph));
   if (plans.empty()) plans.push_back(make_plan(graph, arguments.options));
   return plans;
 }

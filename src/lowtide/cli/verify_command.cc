@@ -3,10 +3,10 @@
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
 #include "lowtide/cli/files.h"
+#include "lowtide/cli/plans.h"
 #include "lowtide/cli/terminal.h"
 #include "lowtide/io/graph_json.h"
 #include "lowtide/io/plan_json.h"
-#include "lowtide/verify/verifier.h"
 
 namespace lowtide::cli {
 namespace {
@@ -21,12 +21,7 @@ struct VerifyArguments {
 int run(const VerifyArguments& arguments) {
   const Graph graph = load_graph(arguments.graph_path);
   const LoadedPlan loaded = load_plan(arguments.plan_path, graph);
-  const auto violations = verify(graph, loaded.plan);
-  for (const std::string& mismatch : loaded.mismatches)
-    print("mismatch: %s\n", escaped(mismatch).c_str());
-  for (const Violation& violation : violations)
-    print("%s: %s\n", to_string(violation.kind), escaped(violation.text).c_str());
-  if (!loaded.mismatches.empty() || !violations.empty()) return kViolated;
+  if (print_violations(graph, loaded)) return kViolated;
   print("%s: the plan is right (%zu steps, peak %lld bytes, arena %lld bytes)\n",
         escaped(graph.name()).c_str(), loaded.plan.schedule.size(),
         static_cast<long long>(loaded.plan.peak_bytes),

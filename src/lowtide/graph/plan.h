@@ -38,6 +38,10 @@ struct Plan {
   Bytes arena_lower_bound_bytes = 0;
   Status order_status = Status::kFeasible;
   Status layout_status = Status::kFeasible;
+  // Bounds (and statuses, which follow from them) that were read from a file: claims of whoever
+  // wrote it. A claim is no proof; report/claims.h says which of them this run can prove.
+  bool peak_bound_is_claim = false;
+  bool arena_bound_is_claim = false;
 };
 
 }  // namespace lowtide

@@ -1,5 +1,7 @@
 #include "lowtide/io/json_fields.h"
 
+#include <cmath>
+
 #include "lowtide/base/text.h"
 
 namespace lowtide {
@@ -12,8 +14,8 @@ constexpr int kMaxDepth = 500;
 std::string without_tag(const std::string& message) {
   const std::size_t end = message.find("] ");
   return escaped(message.rfind("[json", 0) == 0 && end != std::string::npos
-                      ? message.substr(end + 2)
-                      : message);
+                     ? message.substr(end + 2)
+                     : message);
 }
 
 }  // namespace
@@ -28,7 +30,7 @@ const Json* JsonFields::find(const char* field) const {
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
-const Json& JsonFields::require(const char* field) const {
+const Json& JsonFields::required(const char* field) const {
   const Json* value = find(field);
   if (value == nullptr) throw InputError(label_, std::string("has no ") + field);
   return *value;
@@ -90,32 +92,38 @@ std::vector<std::pair<std::string, std::string>> JsonFields::text_pairs(const ch
 }
 
 Bytes JsonFields::required_bytes(const char* field) const {
-  return json_bytes(require(field), label_ + ": " + field);
+  return json_bytes(required(field), label_ + ": " + field);
 }
 
 std::string JsonFields::required_text(const char* field) const {
-  require(field);
+  required(field);
   return text(field);
 }
 
 const Json& JsonFields::required_list(const char* field) const {
-  const Json& value = require(field);
+  const Json& value = required(field);
   if (!value.is_array()) fail(field, "a list", value);
   return value;
 }
 
 const Json& JsonFields::required_object(const char* field) const {
-  const Json& value = require(field);
+  const Json& value = required(field);
   if (!value.is_object()) fail(field, "an object", value);
   return value;
 }
 
 Bytes json_bytes(const Json& value, const std::string& where) {
-  const bool too_large = value.is_number_unsigned() &&
-                         value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMaxBytes);
-  if (too_large || !value.is_number_integer())
+  if (is_beyond_bytes(value) || !value.is_number_integer())
     throw InputError(where, "must be a whole number below 2^63, not " + shown(value));
   return value.get<Bytes>();
+}
+
+bool is_beyond_bytes(const Json& value) {
+  constexpr double kBeyond = 0x1p63;
+  if (value.is_number_unsigned())
+    return value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMaxBytes);
+  // The parser reads whole numbers beyond 64 bits as floating point.
+  return value.is_number_float() && std::abs(value.get<double>()) >= kBeyond;
 }
 
 void check_format(const JsonFields& document, const std::string& format) {

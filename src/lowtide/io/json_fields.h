@@ -30,7 +30,10 @@ class JsonFields {
   Bytes bytes(const char* field, Bytes fallback = 0) const;
   std::vector<std::string> texts(const char* field) const;
   std::vector<std::pair<std::string, std::string>> text_pairs(const char* field) const;
+  // null if it is absent or null.
+  const Json* find(const char* field) const;
   // These must be there.
+  const Json& required(const char* field) const;
   Bytes required_bytes(const char* field) const;
   std::string required_text(const char* field) const;
   const Json& required_list(const char* field) const;
@@ -39,8 +42,6 @@ class JsonFields {
   const std::string& label() const { return label_; }
 
  private:
-  const Json* find(const char* field) const;
-  const Json& require(const char* field) const;
   [[noreturn]] void fail(const char* field, const std::string& wanted, const Json& found) const;
 
   const Json& object_;
@@ -49,6 +50,9 @@ class JsonFields {
 
 // A whole number of bytes in [-2^63, 2^63) or InputError; the sign is the builder's to judge.
 Bytes json_bytes(const Json& value, const std::string& where);
+
+// A whole number outside of [-2^63, 2^63).
+bool is_beyond_bytes(const Json& value);
 
 // Throws InputError unless the document says `format` and version 1.
 void check_format(const JsonFields& document, const std::string& format);

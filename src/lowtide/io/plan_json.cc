@@ -44,18 +44,32 @@ class PlanReader {
       read_offsets("workspace_offsets", "node", fields.required_object("workspace_offsets"), nodes_,
                    &plan.workspace_offsets);
     for (const auto& [fresh, old] : fields.text_pairs("reuses")) read_reuse(fresh, old);
-    plan.alignment = fields.bytes("alignment", 1);
-    plan.peak_bytes = fields.required_bytes("peak_bytes");
-    plan.peak_lower_bound_bytes = fields.required_bytes("peak_lower_bound_bytes");
-    plan.arena_bytes = fields.required_bytes("arena_bytes");
-    plan.arena_lower_bound_bytes = fields.required_bytes("arena_lower_bound_bytes");
+    if (const Json* alignment = fields.find("alignment"))
+      plan.alignment = bytes_of(*alignment, "alignment");
+    plan.peak_bytes = required_bytes(fields, "peak_bytes");
+    plan.peak_lower_bound_bytes = required_bytes(fields, "peak_lower_bound_bytes");
+    plan.arena_bytes = required_bytes(fields, "arena_bytes");
+    plan.arena_lower_bound_bytes = required_bytes(fields, "arena_lower_bound_bytes");
     plan.order_status = parse_status(fields, "order_status");
     plan.layout_status = parse_status(fields, "layout_status");
+    plan.peak_bound_is_claim = plan.arena_bound_is_claim = true;
     return std::move(loaded_);
   }
 
  private:
   void mismatch(std::string text) { loaded_.mismatches.push_back(std::move(text)); }
+
+  // A whole number that is too large for a plan is one all the same: the plan is wrong, the file
+  // is none the less a plan.
+  Bytes bytes_of(const Json& value, const std::string& what) {
+    if (!is_beyond_bytes(value)) return json_bytes(value, "plan: " + what);
+    mismatch(what + " is " + shown(value) + ", beyond 2^63 - 1");
+    return kMaxBytes;
+  }
+
+  Bytes required_bytes(const JsonFields& fields, const char* field) {
+    return bytes_of(fields.required(field), field);
+  }
 
   void read_schedule(const JsonFields& fields) {
     fields.required_list("schedule");
@@ -74,7 +88,7 @@ class PlanReader {
                     const std::unordered_map<std::string_view, Id>& ids,
                     IdVector<Id, Bytes>* result) {
     for (const auto& [name, offset] : offsets.items()) {
-      const Bytes bytes = json_bytes(offset, "plan: " + field + " of " + quote(name));
+      const Bytes bytes = bytes_of(offset, field + " of " + quote(name));
       const auto found = ids.find(name);
       if (found == ids.end())
         mismatch(field + ": the graph has no " + what + " " + quote(name));

@@ -12,8 +12,9 @@ namespace lowtide {
 
 struct LoadedPlan {
   Plan plan;
-  // Names that the graph does not have, or another graph's name: a well-formed plan that does not
-  // fit this graph. One line each; what can be resolved is in `plan`.
+  // Names that the graph does not have, another graph's name, numbers that no plan can have (2^63
+  // and above): a well-formed plan that does not fit this graph. One line each; what can be
+  // resolved is in `plan`, whose bounds are claims.
   std::vector<std::string> mismatches;
 };
 

@@ -63,6 +63,7 @@ const char* to_string(BoundKind kind) {
     case BoundKind::kForced: return "forced";
     case BoundKind::kCut: return "cut";
     case BoundKind::kSearch: return "search";
+    case BoundKind::kClaim: return "claim";
   }
   return "?";
 }
@@ -81,7 +82,9 @@ BoundReason explain_bound(const Graph& graph, const Plan& plan, const Limits& li
                    [&](TensorId a, TensorId b) { return graph.bytes(a) > graph.bytes(b); });
   if (reason.forced_bytes >= plan.peak_lower_bound_bytes) return reason;
   const Bytes cut = node_bound(lowered.problem, plan.schedule, &meter);
-  reason.kind = cut >= plan.peak_lower_bound_bytes ? BoundKind::kCut : BoundKind::kSearch;
+  reason.kind = cut >= plan.peak_lower_bound_bytes ? BoundKind::kCut
+                : plan.peak_bound_is_claim         ? BoundKind::kClaim
+                                                   : BoundKind::kSearch;
   return reason;
 }
 

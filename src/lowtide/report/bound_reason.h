@@ -4,7 +4,8 @@
 // descendants. So a tensor that an ancestor made and that v or a descendant reads is in memory
 // then, and v's outputs are. These tensors are *forced* at v (bound 5a of analysis/lower_bounds.h).
 // The reason names the v where they weigh most. If they weigh as much as the plan's bound, the
-// explanation is complete; else the rest is owed to a minimum cut or a search, and is named so.
+// explanation is complete; else the rest is owed to a minimum cut or a search, and is named so. Of
+// a plan from a file, what no cut proves is only claimed.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@ enum class BoundKind {
   kForced,  // the forced tensors at one node weigh as much as the bound
   kCut,     // a minimum cut at one node: of the free nodes' tensors, some must be live as well
   kSearch,  // proved by a search over orders
+  kClaim,   // claimed by the plan's file, and not proved here
 };
 
 const char* to_string(BoundKind kind);

@@ -44,9 +44,10 @@ Bytes program_peak(const Graph& graph) {
 
 std::vector<Row> figures(const DiffSide& before, const DiffSide& after) {
   const auto count = [](std::size_t number) { return static_cast<Bytes>(number); };
+  const bool is_claim = before.plan.peak_bound_is_claim || after.plan.peak_bound_is_claim;
   return {{"peak", before.plan.peak_bytes, after.plan.peak_bytes, true},
-          {"no order below", before.plan.peak_lower_bound_bytes, after.plan.peak_lower_bound_bytes,
-           true},
+          {is_claim ? "bound (claimed)" : "no order below", before.plan.peak_lower_bound_bytes,
+           after.plan.peak_lower_bound_bytes, true},
           {"program order", program_peak(before.graph), program_peak(after.graph), true},
           {"arena", before.plan.arena_bytes, after.plan.arena_bytes, true},
           {"persistent", before.graph.persistent_bytes(), after.graph.persistent_bytes(), true},

@@ -118,6 +118,9 @@ std::string reason_text(const Graph& graph, const BoundReason& reason) {
     case BoundKind::kCut:
       return "minimum cut: " + forced + " are in memory whatever the order when " + node +
              " runs, and the nodes that could free the rest need as much themselves\n";
+    case BoundKind::kClaim:
+      return "a claim, not proved here; the most that one node forces is " + forced + ", at " +
+             node + "\n";
     case BoundKind::kSearch:
       return "exhausted search: no single node explains it; the most that one forces is " + forced +
              ", at " + node + "\n";
@@ -187,7 +190,9 @@ std::string bound_text(const Graph& graph, const Timeline& timeline, const Plan&
                        const BoundReason& reason) {
   if (reason.node.is_none()) return "";
   const Bytes bound = plan.peak_lower_bound_bytes;
-  return "no order needs less than " + format_bytes(bound) + ": the order drawn " +
+  const bool is_claim = reason.kind == BoundKind::kClaim;
+  return (is_claim ? "the plan's file claims that no" : "no") +
+         std::string(" order needs less than ") + format_bytes(bound) + ": the order drawn " +
          above(timeline.peak_bytes, bound) + ", the best found " + above(plan.peak_bytes, bound) +
          "\n  " + reason_text(graph, reason);
 }

@@ -170,9 +170,11 @@ OrderedJson run_json(const Graph& graph, const ReportPlan& shown, const TensorRo
   OrderedJson run = {{"label", shown.label},
                      {"peak_bytes", plan.peak_bytes},
                      {"peak_lower_bound_bytes", plan.peak_lower_bound_bytes},
+                     {"peak_bound_is_claim", plan.peak_bound_is_claim},
                      {"order_status", to_string(plan.order_status)},
                      {"arena_bytes", plan.arena_bytes},
                      {"arena_lower_bound_bytes", plan.arena_lower_bound_bytes},
+                     {"arena_bound_is_claim", plan.arena_bound_is_claim},
                      {"layout_status", to_string(plan.layout_status)},
                      {"alignment", plan.alignment},
                      {"reuses", plan.reuses.size()},
@@ -203,11 +205,12 @@ std::size_t program_plan(const Graph& graph, std::span<const ReportPlan> plans) 
   return static_cast<std::size_t>(std::find_if(plans.begin(), plans.end(), keeps) - plans.begin());
 }
 
-// Bounds on the peak hold for every order: each run may claim the best one known.
+// Bounds on the peak hold for every order, once they are proved: program order may have the best.
 Bytes best_bound(std::span<const ReportPlan> plans) {
   Bytes best = 0;
   for (const ReportPlan& shown : plans)
-    if (shown.plan->reuses.empty()) best = std::max(best, shown.plan->peak_lower_bound_bytes);
+    if (shown.plan->reuses.empty() && !shown.plan->peak_bound_is_claim)
+      best = std::max(best, shown.plan->peak_lower_bound_bytes);
   return best;
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "lowtide/base/text.h"
+#include "lowtide/report/claims.h"
 #include "lowtide/report/labels.h"
 #include "lowtide/report/timeline.h"
 
@@ -172,7 +173,9 @@ std::string memory_svg(const Graph& graph, const Plan& plan, ChartSize size) {
   std::vector<std::pair<std::string, std::string>> entries = {
       {"program order " + format_bytes(before.peak_bytes), "#8a97a4"},
       {"plan " + format_bytes(after.peak_bytes), "#0a62b8"},
-      {"no order below " + format_bytes(plan.peak_lower_bound_bytes), "#c01f45"}};
+      {"no order below " + format_bytes(plan.peak_lower_bound_bytes) +
+           claim_note(plan.peak_bound_is_claim),
+       "#c01f45"}};
   std::set<std::string_view> seen;
   for (const PhaseSpan& span : after.phases)
     if (!span.phase.empty() && seen.insert(span.phase).second)

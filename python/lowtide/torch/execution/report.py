@@ -13,6 +13,7 @@ class StepReport:
       (planned order, no arena) or 'fallback' (eager for good; `reason` says why).
     eager_peak_bytes: recorded in an eager step. program_peak_bytes: recorded in the traced step in program
       order. planned_peak_bytes: recorded in the planned order. planned_bytes: arena and planned escapes.
+    peak_bound_is_claim: the bound and order_status come from the cache on disk, not from a proof of this run.
     measured_bytes: arena and escapes of the last replayed step. Counters are of the last replayed step,
     `diverged` counts steps. Times are of the last steps of their kind, the smallest of up to 20.
     """
@@ -25,6 +26,7 @@ class StepReport:
     planned_peak_bytes: int | None = None
     peak_lower_bound_bytes: int | None = None
     order_status: str | None = None
+    peak_bound_is_claim: bool = False
     planned_bytes: int | None = None
     arena_bytes: int | None = None
     measured_bytes: int | None = None
@@ -48,6 +50,10 @@ class StepReport:
         return self.hits / expected if expected > 0 else None
 
     @property
+    def _proof(self) -> str:
+        return f"{self.order_status}{', as the cache claims' if self.peak_bound_is_claim else ''}"
+
+    @property
     def overhead_seconds(self) -> float:
         """All the time that planning took, once."""
         return sum(self.first_use_seconds.values())
@@ -58,7 +64,7 @@ class StepReport:
             ("nodes", self.nodes),
             ("eager peak, recorded", _mib(self.eager_peak_bytes)),
             ("planned order's peak, recorded", _mib(self.planned_peak_bytes)),
-            ("least possible", f"{_mib(self.peak_lower_bound_bytes)} ({self.order_status})"),
+            ("least possible", f"{_mib(self.peak_lower_bound_bytes)} ({self._proof})"),
             ("arena", _mib(self.arena_bytes)),
             ("arena and escapes, planned", _mib(self.planned_bytes)),
             ("arena and escapes, measured", _mib(self.measured_bytes)),

@@ -78,6 +78,7 @@ class _Promise:
     peak_lower_bound_bytes: int
     order_status: str
     order: str = ""
+    is_claim: bool = False  # read from a file: the bound is no proof of this run
 
     @staticmethod
     def of(plan: lowtide.Plan) -> _Promise:
@@ -87,6 +88,7 @@ class _Promise:
         report.planned_peak_bytes = self.peak_bytes
         report.peak_lower_bound_bytes = self.peak_lower_bound_bytes
         report.order_status = self.order_status
+        report.peak_bound_is_claim = self.is_claim
 
 
 class Variant:
@@ -312,7 +314,11 @@ class Variant:
         self.profile = found.profile
         self.report.program_peak_bytes = found.profile.peak_bytes
         self._promise = _Promise(
-            found.schedule, found.peak_bytes, found.peak_lower_bound_bytes, found.order_status
+            found.schedule,
+            found.peak_bytes,
+            found.peak_lower_bound_bytes,
+            found.order_status,
+            is_claim=True,
         )
         self._promise.show_in(self.report)
         self.program = Program.of(self.traced.module, found.schedule)

@@ -154,7 +154,8 @@ const curve = (() => {
     const entries = [["program order", colours.css("--before"), "line"]];
     for (const run of others()) entries.push([run.label, colours.run(run), "line"]);
     if (state.run() !== model.program) entries.push([state.run().label, colours.css("--accent"), "line"]);
-    entries.push(["no order stays below", colours.css("--peak"), "dash"]);
+    const bound = `no order stays below${state.run().peak_bound_is_claim ? " (claimed by the file)" : ""}`;
+    entries.push([bound, colours.css("--peak"), "dash"]);
     const phases = new Set(state.run().phases.map(([phase]) => phase || "no phase"));
     for (const phase of phases) entries.push([phase, colours.phase(phase)]);
     colours.legend(byId("curve-legend"), entries);

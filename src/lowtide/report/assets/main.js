@@ -20,15 +20,23 @@ const tip = (() => {
 })();
 
 const summary = (() => {
-  const gap = (value, bound) => `at least ${size(bound)}, gap ${percent(value - bound, value)}`;
+  // What stands in a plan's file is a claim until it is proved here.
+  const gap = (value, bound, isClaim) =>
+    `at least ${size(bound)}${isClaim ? " by its file's claim" : ""}, gap ${percent(value - bound, value)}`;
+  const provenLeast = (isClaim) => (isClaim ? "claimed by its file to be least" : "proven least");
+  const verdict = (status, isClaim) =>
+    status !== "optimal" ? "not proven" : isClaim ? "claimed by its file" : "proven";
   const wasted = (run) => run.arena_bytes - maximum(run.curve);
 
   function headline(run) {
     const before = model.program.peak_bytes;
+    const claimed = run.peak_bound_is_claim ? "its file claims that " : "";
     const proven =
-      run.order_status === "optimal"
-        ? "and no order needs less: proven."
-        : `and no order needs less than ${size(run.peak_lower_bound_bytes)}.`;
+      run.order_status !== "optimal"
+        ? `and ${claimed}no order needs less than ${size(run.peak_lower_bound_bytes)}.`
+        : claimed
+          ? `and ${claimed}no order needs less.`
+          : "and no order needs less: proven.";
     const strong = element("strong", {}, size(run.peak_bytes));
     if (run === model.program) return ["In program order this graph peaks at ", strong, `, ${proven}`];
     if (run.peak_bytes === before)
@@ -48,8 +56,8 @@ const summary = (() => {
         "peak",
         size(run.peak_bytes),
         run.order_status === "optimal"
-          ? "proven least over all orders"
-          : gap(run.peak_bytes, run.peak_lower_bound_bytes),
+          ? `${provenLeast(run.peak_bound_is_claim)} over all orders`
+          : gap(run.peak_bytes, run.peak_lower_bound_bytes, run.peak_bound_is_claim),
       ],
       [
         "program order",
@@ -62,8 +70,8 @@ const summary = (() => {
         "arena",
         size(run.arena_bytes),
         run.layout_status === "optimal"
-          ? "proven least for this order"
-          : gap(run.arena_bytes, run.arena_lower_bound_bytes),
+          ? `${provenLeast(run.arena_bound_is_claim)} for this order`
+          : gap(run.arena_bytes, run.arena_lower_bound_bytes, run.arena_bound_is_claim),
       ],
       [
         "fragmentation",
@@ -133,11 +141,15 @@ const summary = (() => {
                   .replace("−-", "+")
                   .replace("−0 %", "same"),
           ),
-          element("td", { class: "number" }, size(run.peak_lower_bound_bytes)),
-          element("td", {}, run.order_status === "optimal" ? "proven" : "not proven"),
+          element(
+            "td",
+            { class: "number" },
+            `${size(run.peak_lower_bound_bytes)}${run.peak_bound_is_claim ? " (claimed)" : ""}`,
+          ),
+          element("td", {}, verdict(run.order_status, run.peak_bound_is_claim)),
           element("td", { class: "number" }, size(run.arena_bytes)),
           element("td", { class: "number" }, percent(Math.max(0, wasted(run)), run.arena_bytes)),
-          element("td", {}, run.layout_status === "optimal" ? "proven" : "not proven"),
+          element("td", {}, verdict(run.layout_status, run.arena_bound_is_claim)),
         ),
       ),
     );

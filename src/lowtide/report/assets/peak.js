@@ -155,7 +155,9 @@ const peak = (() => {
       forced: "",
       cut: ` Of the nodes that may run before or after it, some tensors must be there too: a minimum cut proves ${size(bound - run.reason.forced_bytes)} more, ${size(bound)} in all.`,
       search: ` Beyond these, a search over orders has proved ${size(bound)}.`,
+      claim: ` Beyond these, the plan's file claims that no order needs less than ${size(bound)}; it is not proved here.`,
     }[run.reason.kind];
+    if (run.peak_bound_is_claim) return beyond;
     const verdict = proven
       ? ` ${capital(subject(run.label))} needs exactly that: no order can do better.`
       : run.peak_bytes > bound
