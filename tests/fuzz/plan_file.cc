@@ -5,6 +5,7 @@
 #include "lowtide/graph/error.h"
 #include "lowtide/graph/graph_builder.h"
 #include "lowtide/io/plan_json.h"
+#include "lowtide/report/claims.h"
 #include "lowtide/report/peak_dot.h"
 #include "lowtide/report/report_data.h"
 #include "lowtide/report/svg.h"
@@ -52,6 +53,8 @@ void look_at(const Graph& graph, const Plan& plan) {
   tensor_csv(graph, plan);
   trace_json(graph, plan);
   peak_dot(graph, make_timeline(graph, plan));
+  Plan settled = plan;
+  prove_claims(graph, Limits(), &settled);
 }
 
 }  // namespace
