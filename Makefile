@@ -14,7 +14,7 @@ export LOWTIDE_CORPUS := $(abspath $(CORPUS))
 # Sources of the wheel: a change to one of them reinstalls it.
 SOURCES := $(shell find src bindings python cmake third_party CMakeLists.txt pyproject.toml -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python build bench lint format sanitize sanitize-threads fuzz long-tests clean
+.PHONY: help demo test test-cpp test-python build bench lint format sanitize sanitize-threads planted-bugs fuzz long-tests clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,11 +49,14 @@ sanitize: .system-packages  ## all C++ tests under ASan and UBSan
 	cmake --build build/sanitize -j $(JOBS)
 	ctest --test-dir build/sanitize --output-on-failure -j $(JOBS)
 
-sanitize-threads: .system-packages  ## the C++ tests that use threads under TSan
+sanitize-threads: .system-packages  ## all C++ tests under TSan
 	cmake -S . -B build/tsan -G Ninja -DCMAKE_BUILD_TYPE=None -DLOWTIDE_BUILD_TESTS=ON -DLOWTIDE_BUILD_CLI=OFF \
 	  -DLOWTIDE_SANITIZE=thread -DCMAKE_CXX_FLAGS=-O1
-	cmake --build build/tsan -j $(JOBS) --target threads_test
-	build/tsan/tests/cpp/threads_test
+	cmake --build build/tsan -j $(JOBS)
+	ctest --test-dir build/tsan --output-on-failure -j $(JOBS)
+
+planted-bugs: build/test/.built $(VENV)/.test  ## plants bugs in a copy and shows that a test sees each
+	$(BIN)/python tools/planted_bugs.py
 
 # TARGET: graph_file, plan_file, buffers_file or generated_graph (tests/fuzz/targets.h).
 fuzz: $(VENV)/.highs  ## a libFuzzer with ASan and UBSan: make fuzz TARGET=graph_file SECONDS=600 (needs clang)
@@ -63,11 +66,12 @@ fuzz: $(VENV)/.highs  ## a libFuzzer with ASan and UBSan: make fuzz TARGET=graph
 	cmake --build build/fuzz -j $(JOBS) --target fuzz_$(TARGET)
 	mkdir -p build/fuzz/found/$(TARGET)
 	build/fuzz/tests/fuzz/fuzz_$(TARGET) -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=4096 \
-	  -dict=tests/fuzz/words.dict build/fuzz/found/$(TARGET) tests/fuzz/corpus/$(firstword $(subst _, ,$(TARGET)))
+	  -dict=tests/fuzz/words.dict -artifact_prefix=build/fuzz/ build/fuzz/found/$(TARGET) tests/fuzz/corpus/$(firstword $(subst _, ,$(TARGET)))
 
-long-tests: build/test/.built $(VENV)/.test  ## tests with their large numbers of random cases
+long-tests: build/test/.built $(VENV)/.test  ## large numbers of random cases, sanitizers, planted bugs: hours
 	LOWTIDE_LONG_TESTS=1 ctest --test-dir build/test --output-on-failure -j $(JOBS)
 	LOWTIDE_LONG_TESTS=1 $(BIN)/python -m pytest
+	$(MAKE) sanitize sanitize-threads planted-bugs
 
 clean:  ## remove what was built
 	rm -rf build out $(VENV)

@@ -72,6 +72,23 @@ TEST(LayoutSolvers, AgreeWithBruteForce) {
 }
 
 // Does a layout of that height exist? Asked of one ranking alone.
+// Pieces that fill the capacity, and too few steps to see how: no solver says that it can't be
+// done.
+TEST(LayoutSolvers, ATimeOutIsNoProof) {
+  int undecided = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(5, 500); ++seed) {
+    LayoutProblem problem = testing::planted(seed, 40, {0, 60}, 100);
+    problem.capacity = 100;
+    for (const LayoutSolver& solver : layout_solvers())
+      for (const std::int64_t steps : {1, 100, 1000}) {
+        const auto solution = solver.solve(problem, Limits::within_steps(steps));
+        ASSERT_NE(solution.status(), Status::kInfeasible) << seed << ' ' << solver.name;
+        undecided += !solution.has_value();
+      }
+  }
+  EXPECT_GT(undecided, 10);
+}
+
 bool decided(const LayoutProblem& problem, Bytes capacity, std::uint64_t seed, bool propagate) {
   using enum Outcome;
   const Instances instances = make_instances(problem);

@@ -11,7 +11,10 @@
 #include "lowtide/graph/graph_builder.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
+#include "lowtide/planner/planner.h"
 #include "lowtide/verify/simulator.h"
+#include "support/byte_oracle.h"
+#include "support/long_tests.h"
 #include "support/random_graph.h"
 
 namespace lowtide {
@@ -188,6 +191,46 @@ TEST(Verifier, PassesStackedLayoutsOfRandomGraphs) {
     const auto violations = verify(graph, plan);
     ASSERT_TRUE(violations.empty()) << seed << ": " << violations.front().text;
   }
+}
+
+// One offset or claim of a right plan is another, by a byte or so.
+Plan tampered(Plan plan, std::uint64_t seed) {
+  const Bytes by = seed % 2 == 0 ? 1 : -1;
+  const std::uint64_t at = seed / 16;
+  std::vector<Bytes*> places;
+  for (Bytes& offset : plan.offsets)
+    if (offset != kNoOffset) places.push_back(&offset);
+  for (Bytes& offset : plan.workspace_offsets)
+    if (offset != kNoOffset) places.push_back(&offset);
+  switch (seed / 2 % 8) {
+    case 0: plan.peak_bytes += by; break;
+    case 1: plan.arena_bytes += by; break;
+    case 2: plan.peak_lower_bound_bytes += by; break;
+    case 3: std::swap(plan.schedule.front(), plan.schedule[at % plan.schedule.size()]); break;
+    case 4:
+      if (!plan.reuses.empty()) plan.reuses.pop_back();
+      break;
+    default:
+      if (!places.empty()) *places[at % places.size()] += by;
+  }
+  return plan;
+}
+
+TEST(Verifier, AgreesWithAnOracleThatLooksAtEveryByteInEveryStep) {
+  int right = 0, wrong = 0;
+  for (std::uint64_t seed = 0; seed < testing::cases(300, 100'000); ++seed) {
+    const Graph graph = testing::random_graph(seed, {.num_nodes = 6});
+    const Plan plan =
+        lowtide::plan(graph, {.step_limit = 2000, .alignment = 1, .use_reuse = true}).plan;
+    for (std::uint64_t change = 0; change < 20; ++change) {
+      const Plan other = tampered(plan, seed * 20 + change);
+      const bool is_right = testing::is_right_byte_by_byte(graph, other);
+      ASSERT_EQ(verify(graph, other).empty(), is_right) << seed << ' ' << change;
+      ++(is_right ? right : wrong);
+    }
+  }
+  EXPECT_GT(right, 100);
+  EXPECT_GT(wrong, 1000);
 }
 
 }  // namespace

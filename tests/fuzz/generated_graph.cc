@@ -16,6 +16,9 @@
 namespace lowtide::fuzz {
 namespace {
 
+// More of them keep the oracle of arenas busy for minutes.
+constexpr int kMostPlaced = 9;
+
 // Numbers from the input's bytes; zeros after its end.
 class Choices {
  public:
@@ -79,13 +82,23 @@ Bytes least_peak_of_all_orders(const Graph& graph, bool use_reuse) {
   return peak;
 }
 
+// What has a place in the arena.
+int num_placed(const Graph& graph) {
+  int count = 0;
+  for (TensorId t : graph.tensors()) count += !graph.is_persistent(t) && graph.bytes(t) > 0;
+  for (NodeId v : graph.nodes()) count += graph.workspace_bytes(v) > 0;
+  return count;
+}
+
 void hold_against_brute_force(const Graph& graph, const PlanOptions& options) {
   const Plan plan = lowtide::plan(graph, options).plan;
   LOWTIDE_CHECK(verify(graph, plan).empty(), "a plan that the verifier refuses");
   LOWTIDE_CHECK(testing::is_right_byte_by_byte(graph, plan), "a plan that the oracle refuses");
-  const Bytes arena =
-      testing::least_arena(graph, plan.schedule, options.alignment, options.use_reuse);
-  LOWTIDE_CHECK(plan.arena_lower_bound_bytes <= arena && arena <= plan.arena_bytes, "arena");
+  if (num_placed(graph) <= kMostPlaced) {
+    const Bytes arena =
+        testing::least_arena(graph, plan.schedule, options.alignment, options.use_reuse);
+    LOWTIDE_CHECK(plan.arena_lower_bound_bytes <= arena && arena <= plan.arena_bytes, "arena");
+  }
   const Bytes peak = least_peak_of_all_orders(graph, options.use_reuse);
   LOWTIDE_CHECK(plan.peak_lower_bound_bytes <= peak && peak <= plan.peak_bytes, "peak");
 }

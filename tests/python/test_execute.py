@@ -540,6 +540,8 @@ def test_the_second_time_comes_from_the_cache(tmp_path, monkeypatch):
         assert reports[1].planned_bytes == reports[0].planned_bytes
     twins = Twins(cnn(), cross_entropy, optimizer("SGD"), cache=True)
     assert not twins.train(data).from_cache
+    twins = Twins(cnn(), cross_entropy, optimizer(), order="given", cache=True)
+    assert not twins.train(data).from_cache
 
 
 @needs_arena
