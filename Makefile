@@ -14,7 +14,7 @@ export LOWTIDE_CORPUS := $(abspath $(CORPUS))
 # Sources of the wheel: a change to one of them reinstalls it.
 SOURCES := $(shell find src bindings python cmake third_party CMakeLists.txt pyproject.toml -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python build bench lint format sanitize sanitize-threads planted-bugs fuzz long-tests clean
+.PHONY: help demo test test-cpp test-python build bench lint odr format sanitize sanitize-threads planted-bugs fuzz long-tests clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,10 +35,17 @@ build: $(VENV)/.built  ## .venv/bin/lowtide and .venv/bin/python with `import lo
 bench: build/test/.built $(VENV)/.test  ## the benchmarks; results go to docs/results.md by hand
 	tools/bench.sh
 
-lint: $(VENV)/.lint  ## formatting, includes, types
+lint: $(VENV)/.lint odr  ## formatting, includes, types, one definition of each type
 	clang-format --dry-run --Werror $$(git ls-files '*.h' '*.cc')
 	$(BIN)/python tools/check_includes.py
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+# All of the library as one, where the linker sees whether two types of one name differ.
+odr: .system-packages
+	cmake -S . -B build/odr -G Ninja -DCMAKE_BUILD_TYPE=None -DLOWTIDE_BUILD_TESTS=OFF -DLOWTIDE_BUILD_CLI=OFF \
+	  -DCMAKE_CXX_FLAGS="-O0 -g0 -flto=auto -fno-fat-lto-objects"
+	cmake --build build/odr -j $(JOBS)
+	g++ -shared -flto=auto -O0 -Wodr -Werror=odr -o build/odr/all.so $$(find build/odr -name '*.o')
 
 format: $(VENV)/.lint  ## reformat C++ and Python in place
 	clang-format -i $$(git ls-files '*.h' '*.cc')

@@ -84,7 +84,7 @@ class Part {
   // The plain rankings, and this round's share of noisy ones. True if that found a layout.
   bool ask(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
     if (!may_ask(capacity)) return false;
-    Answer answer = restarts_.run(capacity, 0, Ranking::num_plain(), nodes, meter);
+    CapacityAnswer answer = restarts_.run(capacity, 0, Ranking::num_plain(), nodes, meter);
     if (answer.outcome == Outcome::kStopped) answer = ask_noisy(capacity, round, nodes, meter);
     return take(std::move(answer), capacity);
   }
@@ -92,7 +92,7 @@ class Part {
     return capacity >= answer_.bound && capacity < answer_.height &&
            !restarts_.is_perfect(capacity);
   }
-  Answer ask_noisy(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
+  CapacityAnswer ask_noisy(Bytes capacity, int round, std::int64_t nodes, Meter* meter) {
     constexpr int kNoisy = 4;
     if (round == 0) return {};
     return restarts_.run(capacity, Ranking::num_plain() + (round - 1) * kNoisy, kNoisy, nodes,
@@ -146,7 +146,7 @@ class Part {
     return found;
   }
 
-  bool take(Answer answer, Bytes capacity) {
+  bool take(CapacityAnswer answer, Bytes capacity) {
     if (answer.outcome == Outcome::kExhausted)
       answer_.bound = std::max(answer_.bound, capacity + 1);
     if (answer.outcome != Outcome::kFound) return false;

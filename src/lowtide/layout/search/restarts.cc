@@ -42,7 +42,7 @@ Restarts::Run Restarts::run_one(Bytes capacity, int index, std::int64_t nodes,
 
 // What is packed with some cuts undone is a packing; that there is none proves nothing. A wrong
 // joint is no worse than a wrong choice high up in the tree, so there are many short runs.
-Answer Restarts::run_joined(int index, std::uint64_t seed, Meter* meter) const {
+CapacityAnswer Restarts::run_joined(int index, std::uint64_t seed, Meter* meter) const {
   constexpr std::array kMostAccidents = {1.0, 0.1, 10.0, 0.3, 3.0};
   constexpr std::int64_t kShare = 4;
   const auto i = static_cast<std::size_t>(index);
@@ -58,18 +58,20 @@ Answer Restarts::run_joined(int index, std::uint64_t seed, Meter* meter) const {
   return {outcome, rejoin.offsets(search.offsets())};
 }
 
-Answer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const {
+CapacityAnswer Restarts::run(Bytes capacity, int first, int count, std::int64_t nodes,
+                             Meter* meter) const {
   std::vector<int> indices;
   for (int i = 2 * first; i < 2 * (first + count); ++i) indices.push_back(i);
   return run_all(capacity, indices, nodes, meter);
 }
 
-Answer Restarts::run_plainly(Bytes capacity, int ranking, std::int64_t nodes, Meter* meter) const {
+CapacityAnswer Restarts::run_plainly(Bytes capacity, int ranking, std::int64_t nodes,
+                                     Meter* meter) const {
   return run_all(capacity, {2 * ranking}, nodes, meter);
 }
 
-Answer Restarts::run_all(Bytes capacity, const std::vector<int>& indices, std::int64_t nodes,
-                         Meter* meter) const {
+CapacityAnswer Restarts::run_all(Bytes capacity, const std::vector<int>& indices,
+                                 std::int64_t nodes, Meter* meter) const {
   const auto width = static_cast<std::size_t>(meter->limits().threads());
   for (std::size_t begin = 0; begin < indices.size() && !meter->stopped(); begin += width) {
     std::vector<Run> runs(std::min(width, indices.size() - begin));

@@ -16,7 +16,7 @@
 
 namespace lowtide {
 
-struct Answer {
+struct CapacityAnswer {
   Outcome outcome = Outcome::kStopped;
   std::vector<Bytes> offsets;  // if found, by buffer, in units
 };
@@ -31,20 +31,20 @@ class Restarts {
 
   // Rankings [first, first + count), each without and with propagation (a perfect packing: with and
   // without cuts undone), each time with at most `nodes` steps. Spends the meter.
-  Answer run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
+  CapacityAnswer run(Bytes capacity, int first, int count, std::int64_t nodes, Meter* meter) const;
 
   // One ranking, without propagation.
-  Answer run_plainly(Bytes capacity, int ranking, std::int64_t nodes, Meter* meter) const;
+  CapacityAnswer run_plainly(Bytes capacity, int ranking, std::int64_t nodes, Meter* meter) const;
 
  private:
   struct Run {
-    Answer answer;
+    CapacityAnswer answer;
     std::int64_t used = 0;
   };
   Run run_one(Bytes capacity, int index, std::int64_t nodes, const Limits& limits) const;
-  Answer run_joined(int index, std::uint64_t seed, Meter* meter) const;
-  Answer run_all(Bytes capacity, const std::vector<int>& indices, std::int64_t nodes,
-                 Meter* meter) const;
+  CapacityAnswer run_joined(int index, std::uint64_t seed, Meter* meter) const;
+  CapacityAnswer run_all(Bytes capacity, const std::vector<int>& indices, std::int64_t nodes,
+                         Meter* meter) const;
 
   const Instance& instance_;
   bool is_full_;
