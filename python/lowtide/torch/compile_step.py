@@ -12,7 +12,7 @@ fourth on every tensor has its planned time and place. All of them are real step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,14 +24,15 @@ from lowtide.torch.execution.compiled import Compiled
 from lowtide.torch.execution.distributed import data_parallel
 from lowtide.torch.execution.eager import EagerStep
 from lowtide.torch.execution.variant import PlanSettings
-from lowtide.torch.tracing.body import Body, InferenceBody, TrainingBody
+from lowtide.torch.tracing.body import Body, InferenceBody, TrainingBody, leaves_of
 from lowtide.torch.tracing.fakes import Twins
 from lowtide.torch.tracing.inputs import call_model
+from lowtide.torch.tracing.optimizers import Optimizers
 from lowtide.torch.tracing.recipe import Recipe
-from lowtide.torch.tracing.signature import LIVE_HYPERPARAMETERS
 from lowtide.torch.tracing.trace import TracedStep
 
 MAX_PLANS = 8
+CHECK_EVERY = 1000  # steps of a plan
 
 
 class CompiledStep(Compiled):
@@ -44,10 +45,14 @@ class CompiledStep(Compiled):
         settings: PlanSettings,
         max_plans: int,
         recipe: Recipe,
+        check_every: int,
     ) -> None:
-        super().__init__(eager.model, eager.optimizer, settings, max_plans)
+        updates = eager.optimizers.parts(recipe.updates)
+        given = settings, max_plans, check_every
+        super().__init__(eager.model, eager.loss_fn, eager.optimizers, updates, *given)
         self._eager_step = eager
         self._recipe = recipe
+        self._stale = {id(p.grad): p.grad._version for p in self._parameters() if p.grad is not None}
         self._compile(example_batch)
 
     def _eager(self, batch: Any) -> Any:
@@ -58,7 +63,32 @@ class CompiledStep(Compiled):
         ranks = self.settings.ranks
         if ranks is not None:  # as DistributedDataParallel does, at the start of every step
             ranks.broadcast(list(self.model.buffers()))
+        self._drop_stale_gradients()
         return super()._run(batch)
+
+    def _parameters(self) -> Iterator[torch.Tensor]:
+        assert self.optimizers is not None
+        return self.optimizers.parameters()
+
+    def _drop_stale_gradients(self) -> None:
+        """Those of the last plain step before compile_step: a loop's next zero_grad would free them."""
+        if not self._stale:
+            return
+        for p in self._parameters():
+            if p.grad is not None and self._stale.get(id(p.grad)) == p.grad._version:
+                p.grad = None
+        self._stale = {}
+
+    def _only_eager(self, leaves: list[Any]) -> str | None:
+        """Gradients that a backward pass before the step has left, or that go back into what it updates."""
+        if any([p.grad is not None for p in self._parameters()]):
+            return "parameters have gradients from an earlier backward()"
+        computed = [x for x in leaves if isinstance(x, torch.Tensor) and x.grad_fn is not None]
+        if computed:
+            own = {id(p) for p in self._parameters()}
+            if any(id(leaf) in own for x in computed for leaf in leaves_of(x)):
+                return "the batch was computed with the parameters that the step updates"
+        return None
 
     def _batch_as_traced(self, batch: Any) -> Any:
         """With a GradScaler, the batch and its scale."""
@@ -70,14 +100,15 @@ class CompiledStep(Compiled):
         return (batch, scaler._scale)
 
     def _body(self, batch: Any, twins: Twins) -> Body:
-        assert self.optimizer is not None
+        assert self.optimizers is not None
         return TrainingBody(
             self.model,
             self._eager_step.loss_fn,
-            self.optimizer,
+            self.optimizers,
             self._batch_as_traced(batch),
             twins=twins,
-            live_hyperparameters=LIVE_HYPERPARAMETERS,
+            reach=self.reach,
+            live_hyperparameters=self.options.live,
             return_result=self._eager_step.returns_result,
             on_gradients=self._eager_step.on_gradients,
             recipe=self._recipe,
@@ -92,15 +123,18 @@ class CompiledStep(Compiled):
             self._eager_step.returns_result,
             *self.settings.plan_options,
         )
-        return tracecache.key_of(self.model, self._eager_step.loss_fn, self.optimizer, *options)
+        return tracecache.key_of(self.model, self._eager_step.loss_fn, self.optimizers, *options)
 
-    def _finish(self, traced: TracedStep | Body, outputs: Any) -> Any:
+    def _finish(self, traced: TracedStep | Body, outputs: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+        outputs = list(outputs)
+        if traced.passed_on:
+            gradients = outputs[-len(traced.passed_on) :]
+            del outputs[-len(traced.passed_on) :]
+            torch.autograd.backward([tensors[name] for name in traced.passed_on], gradients)
+            del gradients
         if traced.gradients:
-            gradients = outputs[-len(traced.gradients) :]
-            outputs = outputs[: -len(traced.gradients)]
-            for name, gradient in zip(traced.gradients, gradients, strict=True):
-                self.model.get_parameter(name).grad = gradient
-            del gradients, gradient
+            for name in reversed(traced.gradients):
+                tensors[name].grad = outputs.pop()
             self._eager_step.update()
         loss = outputs[0]
         if not self._eager_step.returns_result:
@@ -113,9 +147,14 @@ class CompiledInference(Compiled):
     """A forward pass without gradients: `result = infer(inputs)`."""
 
     def __init__(
-        self, model: torch.nn.Module, example_inputs: Any, settings: PlanSettings, max_plans: int
+        self,
+        model: torch.nn.Module,
+        example_inputs: Any,
+        settings: PlanSettings,
+        max_plans: int,
+        check_every: int,
     ) -> None:
-        super().__init__(model, None, settings, max_plans)
+        super().__init__(model, None, None, None, settings, max_plans, check_every)
         self._compile(example_inputs)
 
     def _eager(self, batch: Any) -> Any:
@@ -129,12 +168,12 @@ class CompiledInference(Compiled):
             torch.backends.mha.set_fastpath_enabled(fast_path)
 
     def _body(self, batch: Any, twins: Twins) -> Body:
-        return InferenceBody(self.model, batch, twins=twins)
+        return InferenceBody(self.model, batch, twins=twins, reach=self.reach)
 
     def _program_key(self, kind: Hashable) -> str | None:
         return tracecache.key_of(self.model, None, None, "inference", kind, *self.settings.plan_options)
 
-    def _finish(self, traced: TracedStep | Body, outputs: Any) -> Any:
+    def _finish(self, traced: TracedStep | Body, outputs: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
         assert traced.result_spec is not None
         return pytree.tree_unflatten(list(outputs), traced.result_spec)
 
@@ -142,7 +181,7 @@ class CompiledInference(Compiled):
 def compile_step(
     model: torch.nn.Module,
     loss_fn: Callable[..., Any] | None,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
     example_batch: Any,
     *,
     memory_limit: int | None = None,
@@ -159,12 +198,14 @@ def compile_step(
     cache: bool = True,
     time_limit: float = 1.5,
     max_plans: int = MAX_PLANS,
+    check_every: int = CHECK_EVERY,
 ) -> CompiledStep:
     """The training step of `model`, planned: `loss = step(batch)`.
 
     example_batch, loss_fn: as for `capture`: `(input, target)` and `loss_fn(model(input), target)`, or,
       with `loss_fn=None`, a dict and `model(**batch).loss`. Batches of other shapes are planned at their
       second appearance; up to `max_plans` plans are kept.
+    optimizer: one, or a list of several (Muon for matrices, AdamW for the rest), which step in that order.
     memory_limit: bytes beside weights, state and batch; ValueError if it is proved impossible.
     order: an order solver's name; 'given' keeps program order. arena: give every tensor its place.
     autocast: the type to run forward and loss in. scaler: a GradScaler; it implies fuse_update=False.
@@ -176,13 +217,19 @@ def compile_step(
     process_group: average gradients over its ranks (True: the default group), as
       DistributedDataParallel would; the model is the bare module. See lowtide.torch.distributed.
     cache: keep plans on disk. time_limit: seconds for each search.
+    check_every: after so many steps of a plan one is run by the model's own Python, and held against the
+      plan's program, operator by operator; 0: never.
 
-    Weights, buffers and optimizer state stay the live tensors of `model` and `optimizer`. Gradients are
-    None after every step. Python code in the model runs only when it is traced.
+    Weights, buffers and optimizer state stay the live tensors of `model` and `optimizer`. The optimizer's
+    gradients are None after every step; others that the loss has (of inputs, of tensors outside the model)
+    are added to their `.grad` or sent on, as by `loss.backward()`. Python code in model and loss runs only
+    when it is traced or checked: what it keeps, counts or draws by itself makes the step run in eager, with
+    one warning.
 
     Raises UnsupportedError or CaptureError, naming the module or operator, the reason and the way out.
     """
-    _refuse_fused(optimizer, fuse_update and scaler is None)
+    optimizers = Optimizers(optimizer)
+    _refuse_fused(optimizers, fuse_update and scaler is None)
     ranks = data_parallel(process_group)
     if ranks is not None:
         ranks.broadcast([*model.parameters(), *model.buffers()])
@@ -197,7 +244,7 @@ def compile_step(
     eager = EagerStep(
         model,
         loss_fn,
-        optimizer,
+        optimizers,
         recipe,
         _device_of(model),
         scaler,
@@ -214,7 +261,7 @@ def compile_step(
         device=_device_of(model).type,
         ranks=ranks,
     )
-    return CompiledStep(eager, example_batch, settings, max_plans, recipe)
+    return CompiledStep(eager, example_batch, settings, max_plans, recipe, check_every)
 
 
 def compile_inference(
@@ -227,6 +274,7 @@ def compile_inference(
     cache: bool = True,
     time_limit: float = 1.5,
     max_plans: int = MAX_PLANS,
+    check_every: int = CHECK_EVERY,
 ) -> CompiledInference:
     """The forward pass of `model` without gradients, planned: `result = infer(inputs)`.
 
@@ -242,7 +290,7 @@ def compile_inference(
         name=f"{type(model).__name__} inference",
         device=_device_of(model).type,
     )
-    return CompiledInference(model, example_inputs, settings, max_plans)
+    return CompiledInference(model, example_inputs, settings, max_plans, check_every)
 
 
 def _device_of(model: torch.nn.Module) -> torch.device:
@@ -250,9 +298,10 @@ def _device_of(model: torch.nn.Module) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def _refuse_fused(optimizer: torch.optim.Optimizer, fused_update: bool) -> None:
-    if fused_update and any(group.get("fused") for group in optimizer.param_groups):
+def _refuse_fused(optimizers: Optimizers, fused_update: bool) -> None:
+    fused = [o for o in optimizers.each if any(group.get("fused") for group in o.param_groups)]
+    if fused_update and fused:
         raise UnsupportedError(
-            f"optimizer {type(optimizer).__name__}: fused=True updates all parameters in one kernel, which "
+            f"optimizer {type(fused[0]).__name__}: fused=True updates all parameters in one kernel, which "
             "rounds differently from one at a time; pass fused=False, or fuse_update=False to compile_step"
         )

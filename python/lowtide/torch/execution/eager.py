@@ -7,20 +7,26 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils import _pytree as pytree
 
+from lowtide.torch.errors import UnsupportedError
 from lowtide.torch.tracing.inputs import loss_of
+from lowtide.torch.tracing.optimizers import Optimizers
 from lowtide.torch.tracing.recipe import OnGradients, Recipe
 
 
 class EagerStep:
-    """zero_grad, forward, backward, clipping, update: what a user's loop does, for any Recipe."""
+    """Forward, backward, clipping, update, zero_grad: what a user's loop does, for any Recipe.
+
+    Gradients that are there at its start are added to, as by any backward.
+    """
 
     def __init__(
         self,
         model: torch.nn.Module,
         loss_fn: Callable[..., Any] | None,
-        optimizer: torch.optim.Optimizer,
+        optimizers: Optimizers,
         recipe: Recipe,
         device: torch.device,
         scaler: Any = None,
@@ -29,7 +35,7 @@ class EagerStep:
     ) -> None:
         self.model = model
         self.loss_fn = loss_fn
-        self.optimizer = optimizer
+        self.optimizers = optimizers
         self.recipe = recipe
         self.device = device
         self.scaler = scaler
@@ -38,13 +44,13 @@ class EagerStep:
 
     def __call__(self, batch: Any) -> tuple[torch.Tensor, Any]:
         """The loss, and, if asked for, the model's result (a list for several micro-batches)."""
-        self.optimizer.zero_grad(set_to_none=True)
         batches, _ = Recipe.split(self._unscaled, batch)
         losses, results = [], []
         with torch.enable_grad():
             for micro_batch in batches:
                 with self.recipe.forward_context(self.device):
                     loss, result = loss_of(self.model, self.loss_fn, micro_batch)
+                _refuse_fake(loss)
                 loss = self.recipe.share(loss)
                 root = loss if self.scaler is None else self.scaler.scale(loss)
                 losses.append(loss.detach())
@@ -74,14 +80,26 @@ class EagerStep:
     def update(self) -> None:
         """Clip, step, and free the gradients."""
         if self.scaler is not None:
-            self.scaler.unscale_(self.optimizer)
+            for optimizer in self.optimizers.each:
+                self.scaler.unscale_(optimizer)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         with torch.no_grad():
             self.recipe.clip(gradients)
         del gradients
         if self.scaler is not None:
-            self.scaler.step(self.optimizer)
+            for optimizer in self.optimizers.each:
+                self.scaler.step(optimizer)
             self.scaler.update()
         else:
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+            self.optimizers.step()
+        self.optimizers.zero_grad()
+
+
+def _refuse_fake(loss: torch.Tensor) -> None:
+    """A trace leaves nothing behind where lowtide looks; in C, or in a package's globals, it may have."""
+    if isinstance(loss, FakeTensor):
+        raise UnsupportedError(
+            "the loss is made of a tensor that was made in the trace, and was kept where lowtide does not "
+            "look (a cache in an installed package, or in C); clear that cache, and run a forward pass by "
+            "hand before compile_step"
+        )

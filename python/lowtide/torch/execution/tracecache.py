@@ -20,6 +20,7 @@ import lowtide
 from lowtide.torch import cache
 from lowtide.torch.tracing import stored
 from lowtide.torch.tracing.inputs import BatchForm, plain
+from lowtide.torch.tracing.optimizers import Optimizers
 from lowtide.torch.tracing.trace import TracedStep
 
 _PLAN_KEY = 32  # characters
@@ -35,7 +36,7 @@ class StoredProgram:
 def key_of(
     model: torch.nn.Module,
     loss_fn: Callable[..., Any] | None,
-    optimizer: torch.optim.Optimizer | None,
+    optimizers: Optimizers | None,
     *looks: object,
 ) -> str:
     """The name under which to look for a program. looks: all else that it depends on."""
@@ -44,15 +45,16 @@ def key_of(
         for named in (model.named_parameters(), model.named_buffers())
         for name, t in named
     ]
+    modes = [module.training for module in model.modules()]
     kinds = dict.fromkeys(type(module) for module in model.modules())
     code = [part for kind in kinds for part in _code_of_class(kind)]
     code += [repr(loss_fn)] if isinstance(loss_fn, torch.nn.Module) else _code_of(loss_fn)
-    if optimizer is not None:
+    if optimizers is not None:
         names = {id(p): name for name, p in model.named_parameters()}
-        groups = [[names.get(id(p)) for p in group["params"]] for group in optimizer.param_groups]
-        code += [*_code_of_class(type(optimizer)), repr(groups)]
+        groups = [[names.get(id(p)) for p in group["params"]] for group in optimizers.param_groups]
+        code += [repr(groups), *(part for o in optimizers.each for part in _code_of_class(type(o)))]
     versions = torch.__version__, lowtide.__version__
-    return cache.content_key(repr(model), repr(tensors), repr(looks), *code, *versions)
+    return cache.content_key(repr(model), repr(tensors), repr(modes), repr(looks), *code, *versions)
 
 
 def load(key: str, batch: Any) -> StoredProgram | None:
@@ -62,8 +64,8 @@ def load(key: str, batch: Any) -> StoredProgram | None:
     try:
         text = data.decode()
         traced = stored.load(text[_PLAN_KEY:], _form_of(batch))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError):
-        return None  # of another version, or damaged: it will be written anew
+    except Exception:  # of another version, or damaged, in whatever way: it will be written anew
+        return None
     return StoredProgram(traced, text[:_PLAN_KEY], text)
 
 

@@ -31,12 +31,12 @@ from lowtide.torch.arena.library import Arena, library
 from lowtide.torch.arena.record import Recording, record_if_free
 from lowtide.torch.arena.replay import PlacedPlan, ReplayStats
 from lowtide.torch.execution import plancache
-from lowtide.torch.execution.binding import Binding
 from lowtide.torch.execution.distributed import DataParallel
 from lowtide.torch.execution.overlap import overlapped
 from lowtide.torch.execution.profile import Profile, graph_to_plan, run_profiled
 from lowtide.torch.execution.program import Program
 from lowtide.torch.execution.report import StepReport
+from lowtide.torch.tracing.binding import Binding
 from lowtide.torch.tracing.reader import CapturedStep, read_graph
 from lowtide.torch.tracing.trace import TracedStep
 
@@ -145,9 +145,12 @@ class Variant:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def run(self, leaves: list[Any], finish: Callable[[Any], Any]) -> Any:
-        """One step on a batch's leaves; `finish` gets the outputs, and its memory is planned too."""
+    def run(self, leaves: list[Any], finish: Callable[..., Any]) -> Any:
+        """One step on a batch's leaves; `finish` gets the outputs, and by name the tensors whose gradients
+        are among them, and its memory is planned too."""
         tensors = self.binding.tensors(leaves)
+        names = self.traced.gradients + self.traced.passed_on
+        finish = functools.partial(finish, tensors={n: self.binding.named(n, leaves) for n in names})
         stage = self.report.stage
         if stage == "profile":
             return self._run_profiled(tensors, finish)

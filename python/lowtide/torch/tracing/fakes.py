@@ -68,7 +68,13 @@ class Twins:
 
     def fresh(self, tensor: torch.Tensor) -> torch.Tensor:
         """A twin of its own, whatever other places hold the same tensor."""
-        return fake_twin(self.mode, tensor)
+        return fake_twin(self.mode, tensor).requires_grad_(tensor.requires_grad)
+
+    def same(self, tensor: torch.Tensor) -> torch.Tensor:
+        """What a trace sees if it comes across the tensor itself."""
+        if id(tensor) not in self._twins:
+            self._twins[id(tensor)] = (tensor, self.mode.from_tensor(tensor))
+        return self._twins[id(tensor)][1]
 
     def number(self, value: float) -> torch.Tensor:
         """A tensor of one float64 for that number."""
@@ -85,6 +91,9 @@ class LiveTwins(Twins):
         pass
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor
+
+    def same(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor
 
     def fresh(self, tensor: torch.Tensor) -> torch.Tensor:

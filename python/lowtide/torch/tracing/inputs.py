@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from lowtide.torch.tracing.fakes import Twins
 
 PARAMETER, BUFFER, STATE, INPUT = "parameter", "buffer", "optimizer_state", "input"
 HYPERPARAMETER = "hyperparameter"  # a learning rate as a tensor of one float64
+OUTSIDE = "outside"  # the key of a parameter or buffer that is not the model's; its owner is a path
 
 Tensors = Mapping[torch.Tensor, torch.Tensor]  # twin -> the tensor that stands for it in a trace
 
@@ -34,24 +35,10 @@ class Placeholder:
     owner: str | int = ""
     key: Any = ""
 
-    def live(
-        self,
-        model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer | None,
-        leaves: Sequence[Any],
-    ) -> torch.Tensor:
-        """The real tensor this placeholder stands for; leaves: the flattened batch."""
-        if self.role == INPUT:
-            return leaves[self.key]
-        if self.role == PARAMETER:
-            return model.get_parameter(str(self.owner))
-        if self.role == BUFFER:
-            return model.get_buffer(str(self.owner))
-        assert optimizer is not None
-        if self.role == STATE:
-            return optimizer.state[model.get_parameter(str(self.owner))][self.key]
-        value = optimizer.param_groups[int(self.owner)][self.key]
-        return value if isinstance(value, torch.Tensor) else torch.tensor(value, dtype=torch.float64)
+    @property
+    def is_outside(self) -> bool:
+        """Found by a path from model, loss function or optimizer (see tracing.reach)."""
+        return self.key == OUTSIDE and self.role in (PARAMETER, BUFFER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,30 +81,45 @@ def plain(batch: Any) -> Any:
 class StepInputs:
     """All tensors a step touches: flattened into placeholders, and given back by twin."""
 
-    def __init__(self, model: torch.nn.Module, twins: Twins) -> None:
+    def __init__(
+        self, model: torch.nn.Module, twins: Twins, outside: Mapping[str, torch.Tensor] | None = None
+    ) -> None:
+        """outside: parameters that are not the model's, by their paths."""
         self.twins = twins
         self.placeholders: list[Placeholder] = []
         self._names: set[str] = set()
         self.parameters = dict(model.named_parameters())
         self.buffers = dict(model.named_buffers())
+        self._lifted: dict[str, torch.Tensor] = {}
+        self._of_model = {**self.parameters, **self.buffers}
         for name, tensor in self.parameters.items():
             self._add_named(name, PARAMETER, tensor)
         for name, tensor in self.buffers.items():
             self._add_named(name, BUFFER, tensor)
-        _refuse_overlaps({**self.parameters, **self.buffers})
+        for path, tensor in (outside or {}).items():
+            self.parameters[self._add_named(path, PARAMETER, tensor, key=OUTSIDE)] = tensor
+        _refuse_overlaps(self.own)
 
-    def _add_named(self, name: str, role: str, tensor: torch.Tensor) -> None:
+    def _add_named(self, name: str, role: str, tensor: torch.Tensor, **where: Any) -> str:
         try:
             twin = self.twins.of(tensor)
         except CaptureError as error:
             raise type(error)(f"{role} {name!r}: {error}") from None
-        self._append(name, role, twin, owner=name)
+        return self._append(name, role, twin, owner=name, **where)
 
-    def _append(self, name: str, role: str, twin: torch.Tensor, **where: Any) -> None:
+    def _append(self, name: str, role: str, twin: torch.Tensor, **where: Any) -> str:
         while name in self._names:
             name += "'"  # a parameter may be called 'batch0'
         self._names.add(name)
         self.placeholders.append(Placeholder(name, role, twin, **where))
+        return name
+
+    def add_lifted(self, outside: Mapping[str, torch.Tensor]) -> None:
+        """Tensors that the step may come across and that are not the model's, by their paths."""
+        for path, tensor in outside.items():
+            if tensor.layout is torch.strided and not tensor.is_nested:
+                self._append(path, BUFFER, self.twins.same(tensor), owner=path, key=OUTSIDE)
+                self._lifted[path] = tensor
 
     def trainable(self) -> dict[str, torch.Tensor]:
         """Name -> twin of every parameter that requires a gradient."""
@@ -136,12 +138,11 @@ class StepInputs:
                     name = names[parameter]
                     self._append(f"{name}.{key}", STATE, twin, owner=name, key=key)
 
-    def add_hyperparameters(self, groups: Iterable[Mapping[str, Any]]) -> None:
-        """Those of the optimizer's group options that are tensors (twins)."""
+    def add_hyperparameters(self, groups: Iterable[Mapping[torch.Tensor, str]]) -> None:
+        """Those of the optimizer's group options that are tensors (twins), with their names."""
         for number, group in enumerate(groups):
-            for key, twin in group.items():
-                if isinstance(twin, torch.Tensor):
-                    self._append(f"group{number}.{key}", HYPERPARAMETER, twin, owner=number, key=key)
+            for twin, key in group.items():
+                self._append(f"group{number}.{key}", HYPERPARAMETER, twin, owner=number, key=key)
 
     def add_batch(self, batch: Any) -> BatchForm:
         """Each tensor of the batch is an input of its own, also where two are the same object.
@@ -153,7 +154,7 @@ class StepInputs:
         twins: list[Any] = []
         for position, leaf in enumerate(leaves):
             if isinstance(leaf, torch.Tensor):
-                twin = self.twins.fresh(leaf)
+                twin = self.twins.fresh(leaf)  # requires a gradient where the batch's own does, leaf or not
                 self._append(f"batch{next(count)}", INPUT, twin, key=position)
                 leaf = twin
             elif not isinstance(leaf, (int, float, complex, str, bytes, bool, type(None))):
@@ -165,8 +166,17 @@ class StepInputs:
 
     def module_tensors(self, traced: Tensors) -> dict[str, torch.Tensor]:
         """What to reparametrize the model with."""
-        named = itertools.chain(self.parameters.items(), self.buffers.items())
-        return {name: traced[self.twins.of(tensor)] for name, tensor in named}
+        return {name: traced[self.twins.of(tensor)] for name, tensor in self._of_model.items()}
+
+    @property
+    def own(self) -> dict[str, torch.Tensor]:
+        """All parameters, those outside the model that are trained too, and buffers."""
+        return {**self.parameters, **self.buffers}
+
+    def stand_ins(self, traced: Tensors) -> dict[int, torch.Tensor]:
+        """For all of them, and what is lifted, wherever they are kept: by the id of the real one."""
+        tensors = itertools.chain(self.own.values(), self._lifted.values())
+        return {id(tensor): traced[self.twins.of(tensor)] for tensor in tensors}
 
 
 def _refuse_overlaps(tensors: Mapping[str, torch.Tensor]) -> None:

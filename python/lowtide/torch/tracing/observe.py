@@ -57,7 +57,7 @@ def observe(body: Body, step: TracedStep) -> Observed:
     with as_traced(), _FunctionWatch(matcher), _OperatorWatch(matcher):
         outputs = body(traced)
     matcher.check_outputs(outputs)
-    if (body.unused, body.gradients) != (step.unused, step.gradients):
+    if (body.unused, body.gradients, body.passed_on) != (step.unused, step.gradients, step.passed_on):
         matcher.note("other parameters have gradients")
     return Observed(outputs, matcher.difference)
 

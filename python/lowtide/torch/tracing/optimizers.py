@@ -7,7 +7,7 @@ state that point at the traced tensors; the user's optimizer object is never tou
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,8 +33,51 @@ State = dict[torch.Tensor, dict[str, Any]]  # by parameter
 Groups = list[dict[str, Any]]
 
 
+class Optimizers:
+    """The optimizers of a step, one or several, as one: they step in their order."""
+
+    def __init__(self, each: torch.optim.Optimizer | Sequence[torch.optim.Optimizer]) -> None:
+        self.each: list[Any] = list(each) if isinstance(each, (list, tuple)) else [each]
+
+    @property
+    def param_groups(self) -> Groups:
+        return [group for optimizer in self.each for group in optimizer.param_groups]
+
+    def parts(self, updates: bool) -> Any:
+        """What the Python of a step can touch of them: all, or without updates their parameters alone."""
+        if not updates:
+            return [group["params"] for group in self.param_groups]
+        return self.each[0] if len(self.each) == 1 else self.each
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        return (p for group in self.param_groups for p in group["params"])
+
+    def state_of(self, parameter: torch.Tensor) -> dict[str, Any] | None:
+        """None if there is none yet. With get, for it is a defaultdict, where looking would add an entry."""
+        for optimizer in self.each:
+            found: dict[str, Any] | None = optimizer.state.get(parameter)
+            if found is not None:
+                return found
+        return None
+
+    def step(self) -> None:
+        for optimizer in self.each:
+            optimizer.step()
+
+    def zero_grad(self) -> None:
+        for optimizer in self.each:
+            optimizer.zero_grad(set_to_none=True)
+
+
 def check_supported(optimizer: torch.optim.Optimizer) -> None:
     """Raise UnsupportedError for optimizers and hooks that tracing would get wrong."""
+    inside = [name for name, v in vars(optimizer).items() if isinstance(v, torch.optim.Optimizer)]
+    if inside or "param_groups" not in vars(optimizer):
+        way_out = f"the one inside it (.{inside[0]})" if inside else "a plain optimizer"
+        raise UnsupportedError(
+            f"optimizer {type(optimizer).__name__}: it wraps another one, whose own step would run in the "
+            f"trace; pass {way_out}, or fuse_update=False to compile_step"
+        )
     for kind in type(optimizer).__mro__:
         if kind.__name__ in REFUSED:
             raise UnsupportedError(
@@ -59,26 +102,18 @@ def _uses_foreach(group: Mapping[str, Any]) -> bool:
     return all(p.is_cuda for p in group["params"]) if chosen is None else bool(chosen)
 
 
-def check_parameters(optimizer: torch.optim.Optimizer, names: Mapping[int, str]) -> None:
-    """Every trainable parameter of the model is in the optimizer exactly once; nothing else is.
+def check_parameters(optimizers: Optimizers, names: Mapping[int, str]) -> set[str]:
+    """No parameter is updated twice. Returns the names of those that no optimizer holds.
 
-    names: id of each of the model's parameters that require a gradient -> its name.
+    names: id of each parameter that requires a gradient -> its name.
     """
     seen: set[int] = set()
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            name = names.get(id(parameter))
-            if name is None and parameter.requires_grad:
-                raise CaptureError("the optimizer holds a trainable parameter that is not the model's")
-            if name is not None and id(parameter) in seen:
-                raise CaptureError(f"parameter {name!r} is in the optimizer twice: it would be updated twice")
-            seen.add(id(parameter))
-    for identity, name in names.items():
-        if identity not in seen:
-            raise CaptureError(
-                f"parameter {name!r} requires a gradient but is not in the optimizer: it would never be "
-                "updated; freeze it with requires_grad_(False) or add it"
-            )
+    for parameter in optimizers.parameters():
+        if id(parameter) in seen and id(parameter) in names:
+            name = names[id(parameter)]
+            raise CaptureError(f"parameter {name!r} is in the optimizer twice: it would be updated twice")
+        seen.add(id(parameter))
+    return {name for identity, name in names.items() if identity not in seen}
 
 
 def own_step(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
@@ -114,7 +149,11 @@ class ShadowOptimizer:
     def _option(self, key: str, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             return self._twins.of(value)
-        if key in self._live and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if key in self._live and isinstance(value, tuple):
+            return tuple(self._option(key, number) for number in value)
+        # One that is zero stays so, or it is another trace; but the learning rate is always live.
+        live = key in self._live and (key == "lr" or value != 0)
+        if live and isinstance(value, (int, float)) and not isinstance(value, bool):
             twin = self._twins.number(float(value))
             self._numbers[twin] = float(value)
             return twin
@@ -131,21 +170,21 @@ class ShadowOptimizer:
                 state[twin] = {
                     key: self._twins.of(v) if isinstance(v, torch.Tensor) else v for key, v in values.items()
                 }
-        if state or self._twins.live:
+        without = [p for p in parameters if p not in state]
+        if self._twins.live or not without:
             return state
-        return self._state_after_first_step(parameters)
+        return {**self._state_after_first_step(without), **state}
 
     def _state_after_first_step(self, parameters: Sequence[torch.Tensor]) -> State:
         """In a fake mode of its own: numbers read in it must not show up as symbols of the trace."""
         scratch = Twins(fake_mode())
         stand_ins: dict[torch.Tensor, torch.Tensor] = {twin: scratch.fresh(twin) for twin in parameters}
         for group in self.groups:
-            for value in group.values():
-                if isinstance(value, torch.Tensor):
-                    stand_ins[value] = scratch.fresh(value)
+            for value in tensors_in(group):
+                stand_ins[value] = scratch.fresh(value)
         try:
             with scratch.mode:
-                like = self._representatives()
+                like = self._representatives(parameters)
                 gradients = {twin: torch.empty_like(stand_ins[twin]) for twin in set(like.values())}
                 groups = [{**g, "params": [p for p in g["params"] if p in gradients]} for g in self.groups]
                 state = self._run(stand_ins, gradients, {}, groups)
@@ -161,12 +200,13 @@ class ShadowOptimizer:
             if like[parameter] in state
         }
 
-    def _representatives(self) -> dict[torch.Tensor, torch.Tensor]:
-        """For each parameter one of its group and form: it gets the same kind of state."""
+    def _representatives(self, parameters: Sequence[torch.Tensor]) -> dict[torch.Tensor, torch.Tensor]:
+        """For each of them one of its group and form: it gets the same kind of state."""
         first: dict[Any, torch.Tensor] = {}
         result = {}
+        wanted = set(parameters)
         for number, group in enumerate(self.groups):
-            for p in group["params"]:
+            for p in (p for p in group["params"] if p in wanted):
                 form = (number, p.shape, p.stride(), p.dtype, p.device)
                 result[p] = first.setdefault(form, p)
         return result
@@ -226,17 +266,39 @@ class ShadowOptimizer:
         return {back[id(p)]: values for p, values in shadow.state.items() if id(p) in back}
 
     def _with_tensors(self, group: Mapping[str, Any], traced: Tensors) -> dict[str, Any]:
-        result = dict(group)
-        for key, value in group.items():
-            if isinstance(value, torch.Tensor):
-                # A live option is a number to the optimizer, read from its tensor at each step.
-                number = value in self._numbers
-                result[key] = traced[value].item() if number else traced[value]
+        result = {key: self._with_tensor(value, traced) for key, value in group.items() if key != "params"}
         return {**result, "params": [traced[p] for p in group["params"]]}
+
+    def _with_tensor(self, value: Any, traced: Tensors) -> Any:
+        if isinstance(value, tuple):
+            return tuple(self._with_tensor(item, traced) for item in value)
+        if not isinstance(value, torch.Tensor):
+            return value
+        if value not in self._numbers:
+            return traced[value]
+        # A live option is a number to the optimizer, read from its tensor at each step.
+        number = traced[value].item()
+        if not isinstance(number, float):  # its sign may be asked for (see signature.Options)
+            if self._numbers[value] > 0:
+                torch._check(number > 0)
+            if self._numbers[value] != 0:
+                torch._check(number != 0)
+        return number
 
 
 def _numbers_of(group: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in group.items() if isinstance(v, (bool, int, float, str, tuple, type(None)))}
+
+
+def tensors_in(group: Mapping[str, Any]) -> dict[torch.Tensor, str]:
+    """The options that are tensors, or tuples of them, with their names: 'lr', 'betas.0'."""
+    found = {}
+    for key, value in group.items():
+        if isinstance(value, torch.Tensor):
+            found[value] = key
+        elif isinstance(value, tuple):
+            found.update({v: f"{key}.{i}" for i, v in enumerate(value) if isinstance(v, torch.Tensor)})
+    return found
 
 
 def single_tensor_flags(group: Mapping[str, Any]) -> dict[str, bool]:

@@ -299,7 +299,7 @@ def _check_updates(step: TracedStep, reader: _Reader) -> None:
         return
     for placeholder in step.placeholders:
         trainable = placeholder.role == PARAMETER and placeholder.tensor.requires_grad
-        if trainable and placeholder.name not in {*reader.updated, *step.unused}:
+        if trainable and placeholder.name not in {*reader.updated, *step.unused, *step.passed_on}:
             raise CaptureError(
                 f"parameter {placeholder.name!r} has a gradient but the step does not update it"
             )

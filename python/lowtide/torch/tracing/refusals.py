@@ -73,16 +73,13 @@ def refuse_operators(module: torch.fx.GraphModule, phases: dict[str, str]) -> No
             )
 
 
-def refuse_leaked_tensors(module: torch.fx.GraphModule, tensors: dict[str, torch.Tensor]) -> None:
-    """A parameter or buffer among the constants was reached past the module: it would never change."""
-    names = {id(tensor): name for name, tensor in tensors.items()}
-    for node in module.graph.nodes:
-        if node.op == "get_attr" and id(getattr(module, str(node.target), None)) in names:
-            name = names[id(getattr(module, str(node.target)))]
-            raise UnsupportedError(
-                f"node {node.name}: {name!r} is used through a reference outside the module's parameters and "
-                "buffers, so the step would see it as a constant"
-            )
+def unreachable(name: str) -> UnsupportedError:
+    """A tensor that is trained, or requires a gradient, came from where lowtide does not look."""
+    return UnsupportedError(
+        f"{name!r} is used through a reference that lowtide cannot follow (in C, or in an installed "
+        "package), so the step would see it as a constant; make it an attribute of the model or the loss, or "
+        "detach() it"
+    )
 
 
 _BRANCH = (

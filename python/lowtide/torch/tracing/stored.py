@@ -22,7 +22,7 @@ from lowtide.torch.tracing.observe import PYTHON_CALLS
 from lowtide.torch.tracing.operators import storage_key
 from lowtide.torch.tracing.trace import TracedStep
 
-FORMAT = 2
+FORMAT = 3
 _NAMES = {call: name for name, call in PYTHON_CALLS.items()}
 _CONSTANT_ELEMENTS = 64  # more is data, and stays where it is
 _PLAIN = (bool, int, float, str, type(None))
@@ -66,6 +66,7 @@ class _Writer:
             "nodes": nodes,
             "unused": step.unused,
             "gradients": step.gradients,
+            "passed_on": step.passed_on,
             "buckets": step.buckets,
             "updates": bool(step.groups),
             "constants": self.constants(step.module),
@@ -166,8 +167,17 @@ class _Reader:
             setattr(root, name, torch.tensor(values, dtype=getattr(torch, kind)).reshape(shape))
         module = _LazyGraphModule(root, graph)  # its code is hardly ever needed
         groups: list[dict[str, Any]] = [{}] if data["updates"] else []
-        names = data["unused"], groups, data["gradients"], data["buckets"]
-        return TracedStep(module, placeholders, phases, form, None, *names)
+        return TracedStep(
+            module,
+            placeholders,
+            phases,
+            form,
+            unused=data["unused"],
+            groups=groups,
+            gradients=data["gradients"],
+            passed_on=data["passed_on"],
+            buckets=data["buckets"],
+        )
 
     def argument(self, value: Any) -> Any:
         if isinstance(value, list):

@@ -23,12 +23,14 @@ from torch.fx._lazy_graph_module import _use_lazy_graph_module
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from lowtide.torch.errors import CaptureError
+from lowtide.torch.errors import CaptureError, UnsupportedError
+from lowtide.torch.tracing.binding import Binding
 from lowtide.torch.tracing.body import Body, InferenceBody, TrainingBody
 from lowtide.torch.tracing.fakes import Twins, fake_mode
-from lowtide.torch.tracing.inputs import STATE, BatchForm, Placeholder
-from lowtide.torch.tracing.optimizers import Groups
-from lowtide.torch.tracing.refusals import explain, refuse_leaked_tensors, refuse_operators
+from lowtide.torch.tracing.inputs import BUFFER, STATE, BatchForm, Placeholder
+from lowtide.torch.tracing.optimizers import Groups, Optimizers
+from lowtide.torch.tracing.reach import Reach
+from lowtide.torch.tracing.refusals import explain, refuse_operators, unreachable
 from lowtide.torch.undivided import undivided
 
 
@@ -38,7 +40,7 @@ class TracedStep:
 
     module: run it under no_grad; its placeholders are `placeholders`, in order, and its outputs a tuple:
       the loss first (for training), then the leaves of the model's result, if they were asked for, then
-      the gradients named in `gradients`.
+      the gradients named in `gradients`, then those of what is named in `passed_on`.
     placeholders: their names are the tensors' names in the Graph, so that `placeholders` maps FX inputs
       to lowtide tensors. A lowtide node has the name of its FX node; see lowtide.torch.reader for the FX
       nodes without one and for the constraints on reordering.
@@ -48,6 +50,10 @@ class TracedStep:
     unused: names of trainable parameters without a gradient, which the step leaves alone.
     groups: the optimizer's param groups as traced; options that are numbers are baked into the module.
     gradients: for a recipe without updates, the names of the parameters whose gradients are returned.
+    passed_on: names of tensors that the step does not update and that have a gradient: inputs, and tensors
+      outside the model; who calls the module adds it to their `.grad`, or sends it on.
+    changed: names of what the model's Python changed while it was traced (and that is as it was again): a
+      program would not change it.
     buckets: of a data-parallel step, the names of the parameters whose gradients are averaged together.
     """
 
@@ -59,6 +65,8 @@ class TracedStep:
     unused: list[str] = field(default_factory=list)
     groups: Groups = field(default_factory=list)
     gradients: list[str] = field(default_factory=list)
+    passed_on: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     buckets: list[list[str]] = field(default_factory=list)
 
     def arguments(
@@ -66,20 +74,23 @@ class TracedStep:
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer | None,
         batch: Any,
+        loss_fn: Callable[..., Any] | None = None,
     ) -> list[torch.Tensor]:
         """The live tensors to call `module` with. Raises ValueError on a batch of another form.
 
         Training needs the optimizer's state in place: take the first step in eager.
         """
         leaves = self.batch_form.flatten(batch)
-        return [p.live(model, optimizer, leaves) for p in self.placeholders]
+        reach = Reach(model=model, loss_fn=loss_fn, optimizer=optimizer)
+        optimizers = None if optimizer is None else Optimizers(optimizer)
+        return Binding(self.placeholders, model, optimizers, reach).tensors(leaves)
 
 
 @undivided()
 def trace_step(
     model: torch.nn.Module,
     loss_fn: Callable[..., Any] | None,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
     example_batch: Any,
     **options: Any,
 ) -> TracedStep:
@@ -96,7 +107,9 @@ def trace_step(
 
     Raises CaptureError; UnsupportedError, a kind of it, for what would run but differ from eager.
     """
-    return trace(TrainingBody(model, loss_fn, optimizer, example_batch, twins=Twins(fake_mode()), **options))
+    reach = Reach(model=model, loss_fn=loss_fn, optimizer=optimizer)
+    given = {"twins": Twins(fake_mode()), "reach": reach, **options}
+    return trace(reach, lambda: TrainingBody(model, loss_fn, Optimizers(optimizer), example_batch, **given))
 
 
 @undivided()
@@ -104,17 +117,31 @@ def trace_inference(
     model: torch.nn.Module, example_inputs: Any, *, device: str | torch.device | None = None
 ) -> TracedStep:
     """Trace the model's forward pass without gradients; its outputs are the leaves of the result."""
-    return trace(InferenceBody(model, example_inputs, twins=Twins(fake_mode()), device=device))
+    reach = Reach(model=model)
+    twins = Twins(fake_mode())
+    return trace(reach, lambda: InferenceBody(model, example_inputs, twins=twins, reach=reach, device=device))
 
 
-def trace(body: Body) -> TracedStep:
-    """One run of make_fx over a body's twins."""
-    module = _program(body)
+def trace(reach: Reach, make: Callable[[], Body]) -> TracedStep:
+    """One run of make_fx over a body's twins, which leaves everything that Python can reach as it was."""
+    with reach.held() as changed:
+        body = make()
+        module = _program(body)
+        _refuse_unreachable(module, body)
     phases = {n.name: body.phase_of[n.name] for n in module.graph.nodes if n.name in body.phase_of}
     refuse_operators(module, phases)
-    placeholders = _drop_unread_state(module, body.inputs.placeholders, body.unused)
+    placeholders = _drop_unread(module, body.inputs.placeholders, body.unused)
     return TracedStep(
-        module, placeholders, phases, body.form, body.result_spec, body.unused, body.groups, body.gradients
+        module,
+        placeholders,
+        phases,
+        body.form,
+        body.result_spec,
+        body.unused,
+        body.groups,
+        body.gradients,
+        body.passed_on,
+        changed,
     )
 
 
@@ -133,18 +160,40 @@ def _program(body: Body) -> torch.fx.GraphModule:
         raise explain(error) from error
     finally:
         torch.clear_autocast_cache()  # it would keep fake casts for the caller's own autocast
-    refuse_leaked_tensors(module, {**body.inputs.parameters, **body.inputs.buffers})
     return module
 
 
-def _drop_unread_state(
+def _refuse_unreachable(module: torch.fx.GraphModule, body: Body) -> None:
+    """Tensors to which no path leads are constants, by reference; one that has a path must not be, and none
+    may have been computed with gradients."""
+    for node in module.graph.nodes:
+        tensor = getattr(module, str(node.target), None) if node.op == "get_attr" else None
+        path = body.reach.paths.get(id(tensor))
+        if tensor is not None and path is not None and tensor.layout is torch.strided:
+            raise unreachable(path)
+    for placeholder, node in zip(body.inputs.placeholders, _inputs(module), strict=True):
+        real = body.reach.tensors.get(str(placeholder.owner)) if placeholder.is_outside else None
+        if node.users and real is not None and real.grad_fn is not None:
+            raise UnsupportedError(
+                f"{placeholder.name!r} was computed with gradients outside the step; detach() it, or make it "
+                "a part of the batch, through which gradients are sent on"
+            )
+
+
+def _inputs(module: torch.fx.GraphModule) -> list[torch.fx.Node]:
+    return [node for node in module.graph.nodes if node.op == "placeholder"]
+
+
+def _drop_unread(
     module: torch.fx.GraphModule, placeholders: list[Placeholder], unused: Sequence[str]
 ) -> list[Placeholder]:
-    """Parameters without a gradient never get optimizer state in eager; nor do they here."""
+    """Parameters without a gradient never get optimizer state in eager; nor do they here. And of what is
+    outside the model, only that matters which the step comes across."""
     kept = []
-    nodes = [node for node in module.graph.nodes if node.op == "placeholder"]
-    for node, placeholder in zip(nodes, placeholders, strict=True):
-        if placeholder.role == STATE and placeholder.owner in unused and not node.users:
+    for node, placeholder in zip(_inputs(module), placeholders, strict=True):
+        stateless = placeholder.role == STATE and placeholder.owner in unused
+        lifted = placeholder.is_outside and placeholder.role == BUFFER
+        if (stateless or lifted) and not node.users:
             module.graph.erase_node(node)
         else:
             kept.append(placeholder)

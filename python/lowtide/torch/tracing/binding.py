@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from lowtide.torch.tracing.inputs import BUFFER, HYPERPARAMETER, INPUT, PARAMETER, Placeholder
+from lowtide.torch.tracing.optimizers import Optimizers
+from lowtide.torch.tracing.reach import Reach
 
 Getter = Callable[[Sequence[Any]], torch.Tensor]
 
@@ -27,11 +29,16 @@ class Binding:
         self,
         placeholders: Sequence[Placeholder],
         model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer | None,
+        optimizers: Optimizers | None,
+        reach: Reach,
     ) -> None:
+        """reach: as of the last look, for tensors that are not the model's."""
         self.model = model
-        self.optimizer = optimizer
+        self.optimizers = optimizers
+        self.reach = reach
+        self._parameters = {p.name: p for p in placeholders if p.role == PARAMETER}
         self._getters = [self._getter(p) for p in placeholders]
+        self._by_name = {p.name: get for p, get in zip(placeholders, self._getters, strict=True)}
 
     def tensors(self, leaves: Sequence[Any]) -> list[torch.Tensor]:
         """One tensor per placeholder; leaves: of the batch. Raises StateMissing."""
@@ -40,25 +47,28 @@ class Binding:
         except (KeyError, TypeError) as error:
             raise StateMissing(str(error)) from None
 
+    def named(self, name: str, leaves: Sequence[Any]) -> torch.Tensor:
+        """What the placeholder of that name stands for, or what is at that path."""
+        getter = self._by_name.get(name)
+        return self.reach.tensors[name] if getter is None else getter(leaves)
+
     def _getter(self, placeholder: Placeholder) -> Getter:
         role, owner, key = placeholder.role, placeholder.owner, placeholder.key
+        if placeholder.is_outside:
+            return lambda leaves: self.reach.tensors[str(owner)]
         if role == INPUT:
             return lambda leaves: leaves[key]
         if role == HYPERPARAMETER:
             return _Hyperparameter(self, int(owner), key)
-        path, _, name = str(owner).rpartition(".")
-        module = self.model.get_submodule(path)
-        if role == BUFFER:
-            buffers = module._buffers
-            return lambda leaves: buffers[name]
-        parameters = module._parameters
-        if role == PARAMETER:
-            return lambda leaves: parameters[name]
-        optimizer = self.optimizer
-        assert optimizer is not None
-        # load_state_dict replaces optimizer.state, so even the dict is looked up each time; and with
-        # get, for it is a defaultdict, where looking would add an entry.
-        return lambda leaves: optimizer.state.get(parameters[name])[key]
+        if role in (PARAMETER, BUFFER):
+            path, _, name = str(owner).rpartition(".")
+            module = self.model.get_submodule(path)
+            tensors: Any = module._buffers if role == BUFFER else module._parameters
+            return lambda leaves: tensors[name]
+        optimizers, parameter = self.optimizers, self._getter(self._parameters[str(owner)])
+        assert optimizers is not None
+        # load_state_dict replaces an optimizer's state, so even the dict is looked up each time.
+        return lambda leaves: optimizers.state_of(parameter(leaves))[key]  # type: ignore[index]
 
 
 class _Hyperparameter:
@@ -67,13 +77,16 @@ class _Hyperparameter:
     def __init__(self, binding: Binding, group: int, key: str) -> None:
         self.binding = binding
         self.group = group
-        self.key = key
+        self.key, _, position = key.partition(".")  # 'betas.0' is the first of a tuple
+        self.position = int(position) if position else None
         self.value: float | None = None
         self.tensor = torch.zeros((), dtype=torch.float64)
 
     def __call__(self, leaves: Sequence[Any]) -> torch.Tensor:
-        assert self.binding.optimizer is not None
-        value = self.binding.optimizer.param_groups[self.group][self.key]
+        assert self.binding.optimizers is not None
+        value = self.binding.optimizers.param_groups[self.group][self.key]
+        if self.position is not None:
+            value = value[self.position]
         if isinstance(value, torch.Tensor):
             return value
         if value != self.value:
