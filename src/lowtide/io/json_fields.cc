@@ -1,5 +1,6 @@
 #include "lowtide/io/json_fields.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "lowtide/base/text.h"
@@ -150,6 +151,16 @@ Json parse_json(const std::string& text, const std::string& where,
   } catch (const InputError& error) {
     throw InputError(where, error.what());
   }
+}
+
+void append_json_string(std::string_view text, std::string* json) {
+  const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+  });
+  if (is_plain)
+    json->append(1, '"').append(text).append(1, '"');
+  else
+    *json += json_text(OrderedJson(text));
 }
 
 std::string shown(const Json& value) {

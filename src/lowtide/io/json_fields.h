@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,9 @@ template <class AnyJson>
 std::string json_text(const AnyJson& value) {
   return value.dump(-1, ' ', true, AnyJson::error_handler_t::replace);
 }
+
+// `text` in quotes, appended to `json`; as json_text of it, but made for millions of names.
+void append_json_string(std::string_view text, std::string* json);
 
 // As json_text, cut short for an error message.
 std::string shown(const Json& value);
