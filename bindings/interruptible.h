@@ -1,32 +1,39 @@
 // Runs a search outside the GIL and keeps Ctrl-C working: the calling thread looks for Python
-// signals while a worker searches; on one, the search is cancelled and the exception raised.
+// signals while a worker searches; on one, the search is cancelled, and the exception that the
+// signal raised carries what was found.
 #pragma once
 
 #include <nanobind/nanobind.h>
 
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <future>
 
 namespace lowtide::python {
 
-// search(const std::atomic<bool>* cancelled) -> result; exceptions of the search come through.
-template <class Search>
-auto run_interruptibly(const Search& search) {
+// bind(search(const std::atomic<bool>* cancelled)); exceptions of the search come through. Where a
+// signal's handler raises one, that is thrown, with the result as its attribute `name`.
+template <class Search, class Bind>
+auto run_interruptibly(const char* name, const Search& search, const Bind& bind) {
   std::atomic<bool> cancelled = false;
-  nanobind::gil_scoped_release released;
   auto result = std::async(std::launch::async, [&] { return search(&cancelled); });
-  while (result.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
-    nanobind::gil_scoped_acquire acquired;
+  const auto wait = [&] {
+    nanobind::gil_scoped_release released;
+    return result.wait_for(std::chrono::milliseconds(50)) == std::future_status::ready;
+  };
+  while (!wait()) {
     if (PyErr_CheckSignals() == 0) continue;
+    const nanobind::python_error raised;
     cancelled = true;
-    nanobind::gil_scoped_release waiting;
-    result.wait();
-    break;
+    while (!wait()) continue;
+    try {
+      nanobind::setattr(raised.value(), name, nanobind::cast(bind(result.get())));
+    } catch (const std::exception&) {  // nothing was found, or what was raised takes no attributes
+    }
+    throw raised;
   }
-  if (!cancelled) return result.get();
-  nanobind::gil_scoped_acquire acquired;
-  throw nanobind::python_error();
+  return bind(result.get());
 }
 
 }  // namespace lowtide::python

@@ -66,6 +66,18 @@ Buffers aligned_buffers(nb::handle buffers, nb::handle alignment) {
   return to_buffers(buffers, align);
 }
 
+BoundLayout bound(const LayoutRequest& request, Solution<Layout> solution,
+                  std::optional<Conflict> conflict) {
+  BoundLayout result{.lower_bound_bytes = solution.bound(), .status = to_string(solution.status())};
+  result.conflict = std::move(conflict);
+  if (!solution.has_value()) return result;
+  const std::string error = layout_error(request, solution.best());
+  LOWTIDE_CHECK(error.empty(), error);
+  result.height_bytes = solution.value();
+  result.offsets = std::move(solution.best().offsets.raw());
+  return result;
+}
+
 BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, nb::handle alignment,
                        const std::string& solver_name, double time_limit, int threads,
                        std::uint64_t seed, std::optional<std::int64_t> step_limit) {
@@ -74,28 +86,21 @@ BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, n
   if (capacity) request.problem.capacity = to_bytes(*capacity, "capacity");
   const auto start = Clock::now();
   std::optional<Conflict> conflict;
-  auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {
+  const auto search = [&](const std::atomic<bool>* cancelled) {
     const Limits limits = Limits::within_seconds(time_limit)
                               .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
                               .with_threads(threads)
                               .with_seed(seed)
                               .with_cancellation(cancelled);
-    auto answer = solve_request(request, solver, limits);
+    auto answer = solve_interruptibly(request, solver, limits);
     if (answer.status() == Status::kInfeasible) conflict = explain_conflict(request, limits);
     return answer;
+  };
+  return run_interruptibly("layout", search, [&](Solution<Layout> solution) {
+    auto result = bound(request, std::move(solution), std::move(conflict));
+    result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    return result;
   });
-  if (solution.has_value()) {
-    const std::string error = layout_error(request, solution.best());
-    LOWTIDE_CHECK(error.empty(), error);
-  }
-  BoundLayout result{.lower_bound_bytes = solution.bound(), .status = to_string(solution.status())};
-  result.conflict = std::move(conflict);
-  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  if (solution.has_value()) {
-    result.offsets = std::move(solution.best().offsets.raw());
-    result.height_bytes = solution.value();
-  }
-  return result;
 }
 
 struct BoundBankLayout {
@@ -154,28 +159,14 @@ BankProblem to_bank_problem(nb::handle buffers, const nb::dict& banks, nb::handl
   return problem;
 }
 
-BoundBankLayout run_bank_layout(nb::handle buffers, const nb::dict& banks, nb::handle alignment,
-                                const std::string& solver_name, double time_limit,
-                                std::optional<std::int64_t> step_limit) {
-  const LayoutSolver& solver = layout_solver_named("solver", solver_name);
-  const BankProblem problem = to_bank_problem(buffers, banks, alignment);
-  const auto start = Clock::now();
-  std::optional<BankConflict> conflict;
-  const auto solution = run_interruptibly([&](const std::atomic<bool>* cancelled) {
-    const Limits limits = Limits::within_seconds(time_limit)
-                              .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
-                              .with_cancellation(cancelled);
-    auto answer = solve_banks(problem, solver, limits);
-    if (answer.status() == Status::kInfeasible) conflict = explain_banks(problem, limits);
-    return answer;
-  });
+BoundBankLayout bound(const BankProblem& problem, const Solution<BankLayout>& solution,
+                      std::optional<BankConflict> conflict) {
   BoundBankLayout result{.conflict = std::move(conflict),
                          .cost_lower_bound = solution.bound(),
                          .status = to_string(solution.status())};
   for (std::size_t k = 0; result.conflict && k < problem.banks.size(); ++k)
     if (((result.conflict->banks >> k) & 1) != 0)
       result.conflict_banks.push_back(problem.banks[k].name);
-  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (!solution.has_value()) return result;
   const std::string error = layout_error(problem, solution.best());
   LOWTIDE_CHECK(error.empty(), error);
@@ -186,6 +177,28 @@ BoundBankLayout run_bank_layout(nb::handle buffers, const nb::dict& banks, nb::h
   for (int k : solution.best().bank)
     result.banks->push_back(problem.banks[static_cast<std::size_t>(k)].name);
   return result;
+}
+
+BoundBankLayout run_bank_layout(nb::handle buffers, const nb::dict& banks, nb::handle alignment,
+                                const std::string& solver_name, double time_limit,
+                                std::optional<std::int64_t> step_limit) {
+  const LayoutSolver& solver = layout_solver_named("solver", solver_name);
+  const BankProblem problem = to_bank_problem(buffers, banks, alignment);
+  const auto start = Clock::now();
+  std::optional<BankConflict> conflict;
+  const auto search = [&](const std::atomic<bool>* cancelled) {
+    const Limits limits = Limits::within_seconds(time_limit)
+                              .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
+                              .with_cancellation(cancelled);
+    auto answer = solve_banks(problem, solver, limits);
+    if (answer.status() == Status::kInfeasible) conflict = explain_banks(problem, limits);
+    return answer;
+  };
+  return run_interruptibly("layout", search, [&](const Solution<BankLayout>& solution) {
+    auto result = bound(problem, solution, std::move(conflict));
+    result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    return result;
+  });
 }
 
 void bind_banks(nb::module_& module) {
@@ -263,7 +276,9 @@ void bind_layout(nb::module_& module) {
       "window_upper])), alias and adjacent (equal names tie buffers to each other), may_reuse (the "
       "index of a buffer, or several, whose bytes it may take if that helps). None in a column "
       "means: not for this buffer.\n\n"
-      "With a capacity: a layout of at most that height, or the proof that there is none.");
+      "With a capacity: a layout of at most that height, or the proof that there is none. Ctrl-C "
+      "ends the search: the KeyboardInterrupt has the best layout found until then as its "
+      "attribute `layout`.");
 }
 
 }  // namespace lowtide::python

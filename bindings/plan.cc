@@ -41,11 +41,13 @@ BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string
                       .use_reuse = reuse,
                       .joint = joint};
   const Graph& graph = nb::cast<const Graph&>(graph_object);
-  PlanOutcome outcome = run_interruptibly([&](const std::atomic<bool>* cancelled) {
+  const auto search = [&](const std::atomic<bool>* cancelled) {
     options.cancelled = cancelled;
     return plan(graph, options);
+  };
+  return run_interruptibly("plan", search, [&](PlanOutcome outcome) {
+    return BoundPlan{std::move(graph_object), std::move(outcome)};
   });
-  return {std::move(graph_object), std::move(outcome)};
 }
 
 BoundPlan load(nb::handle path, nb::object graph_object) {
@@ -197,7 +199,9 @@ void bind_plan(nb::module_& module) {
       "rewrite_passes()\n"
       "to apply before the order is sought; joint: least arena over orders and addresses at "
       "once,\n"
-      "not with reuse. Raises ValueError for bad options.");
+      "not with reuse. Raises ValueError for bad options. Ctrl-C ends the search: the "
+      "KeyboardInterrupt\n"
+      "has the best plan found until then as its attribute `plan`.");
   module.def("load_plan", &load, "path"_a, "graph"_a,
              nb::sig("def load_plan(path: str | os.PathLike[str], graph: Graph) -> Plan"));
   module.def(

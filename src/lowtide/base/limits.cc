@@ -65,7 +65,7 @@ double Limits::seconds_left() const {
 }
 
 bool Limits::expired() const {
-  if (cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed)) return true;
+  if (is_cancelled()) return true;
   if (abandoned_ != nullptr && abandoned_->is_raised()) return true;
   return deadline_.has_value() && Clock::now() >= *deadline_;
 }

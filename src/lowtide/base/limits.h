@@ -64,6 +64,9 @@ class Limits {
   double seconds_left() const;
   // The deadline has passed or the search was cancelled. Reads the clock.
   bool expired() const;
+  bool is_cancelled() const {
+    return cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed);
+  }
 
   bool has_deadline() const { return deadline_.has_value(); }
   std::int64_t steps() const { return steps_; }

@@ -8,6 +8,7 @@
 #include "lowtide/cli/buffer_names.h"
 #include "lowtide/cli/commands.h"
 #include "lowtide/cli/files.h"
+#include "lowtide/cli/interrupts.h"
 #include "lowtide/cli/progress_line.h"
 #include "lowtide/cli/size_text.h"
 #include "lowtide/cli/terminal.h"
@@ -71,17 +72,18 @@ Limits limits_of(const LayoutArguments& arguments) {
       .with_seed(arguments.seed);
 }
 
-Solution<Layout> solve(const LayoutRequest& request, const LayoutArguments& arguments) {
+Solution<Layout> solve(const LayoutRequest& request, const LayoutArguments& arguments,
+                       const Limits& limits) {
   ProgressLine progress;
-  return solve_request(request, layout_solver_named("solver", arguments.solver),
-                       limits_of(arguments).with_progress(&progress));
+  return solve_interruptibly(request, layout_solver_named("solver", arguments.solver),
+                             limits.with_progress(&progress));
 }
 
 // What is left of the time limit is for the explanation.
 std::optional<Conflict> conflict_of(const LayoutRequest& request, const Solution<Layout>& solution,
-                                    double seconds_left) {
+                                    const Limits& limits) {
   if (solution.status() != Status::kInfeasible) return std::nullopt;
-  return explain_conflict(request, Limits::within_seconds(std::max(0.0, seconds_left)));
+  return explain_conflict(request, limits);
 }
 
 void print_conflict(const IntervalCsv& csv, const Conflict& conflict) {
@@ -134,24 +136,26 @@ int run(const LayoutArguments& arguments) {
   check(arguments);
   claim_outputs({arguments.csv_path}, {arguments.output_path});
   IntervalCsv csv = load_interval_csv(arguments.csv_path);
+  const Interruptible interruptible;  // the layout's file is written whatever happens
+  const Limits limits = limits_of(arguments).with_cancellation(interruptible.flag());
   if (!arguments.banks.empty())
     return run_banks(csv,
                      {arguments.banks, arguments.csv_path, arguments.output_path, arguments.json},
-                     layout_solver_named("solver", arguments.solver), limits_of(arguments));
+                     layout_solver_named("solver", arguments.solver), limits);
   if (arguments.capacity) csv.problem.capacity = parse_size(*arguments.capacity, "--capacity");
   if (const auto pair = fixed_conflict(csv); pair && !arguments.capacity)
     throw InputError(arguments.csv_path, "buffers " + quote(csv.id(pair->first)) + " and " +
                                              quote(csv.id(pair->second)) +
                                              " have fixed offsets that overlap");
   const auto start = Clock::now();
-  const auto solution = solve(csv, arguments);
+  const auto solution = solve(csv, arguments, limits);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (solution.has_value()) {
     const std::string error = layout_error(csv, solution.best());
     LOWTIDE_CHECK(error.empty(), error);
     if (!arguments.output_path.empty()) write_offsets(csv, solution.best(), arguments.output_path);
   }
-  const auto conflict = conflict_of(csv, solution, arguments.time_limit_seconds - seconds);
+  const auto conflict = conflict_of(csv, solution, limits);
   arguments.json ? print_json(csv, solution, conflict, seconds)
                  : print_text(csv.problem, solution, seconds);
   if (conflict && !arguments.json) print_conflict(csv, *conflict);

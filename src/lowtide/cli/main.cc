@@ -4,6 +4,7 @@
 
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
+#include "lowtide/cli/interrupts.h"
 #include "lowtide/cli/terminal.h"
 #include "lowtide/graph/error.h"
 
@@ -18,6 +19,7 @@ int fail(const std::string& message) {
 }
 
 int run(int argc, char** argv) {
+  catch_interrupts();
   CLI::App app(
       "lowtide: plans when tensors live and where, proves how little memory a graph needs");
   app.set_version_flag("--version", std::string("lowtide ") + LOWTIDE_VERSION);
@@ -46,6 +48,10 @@ int run(int argc, char** argv) {
     return fail("not enough memory");
   }
   if (!flush_standard_output()) return fail("standard output: cannot write");
+  if (const int signal = caught_signal()) {
+    note("lowtide: interrupted: the best that was found until then\n");
+    return kSignalled + signal;
+  }
   return exit_code;
 }
 

@@ -4,6 +4,7 @@
 #include "lowtide/base/text.h"
 #include "lowtide/cli/commands.h"
 #include "lowtide/cli/files.h"
+#include "lowtide/cli/interrupts.h"
 #include "lowtide/cli/progress_line.h"
 #include "lowtide/cli/terminal.h"
 #include "lowtide/io/graph_json.h"
@@ -85,7 +86,9 @@ void print_text(const Graph& graph, const PlanOutcome& outcome, bool joint) {
 void run(const PlanArguments& arguments) {
   claim_outputs({arguments.graph_path}, {arguments.plan_path});
   const Graph graph = load_graph(arguments.graph_path);
+  const Interruptible interruptible;  // the plan's file is written whatever happens
   PlanOptions options = arguments.options;
+  options.cancelled = interruptible.flag();
   PlanOutcome outcome;
   {
     ProgressLine progress;

@@ -1,6 +1,7 @@
 #include "lowtide/cli/plans.h"
 
 #include "lowtide/base/text.h"
+#include "lowtide/cli/interrupts.h"
 #include "lowtide/cli/progress_line.h"
 #include "lowtide/cli/terminal.h"
 #include "lowtide/planner/planner.h"
@@ -13,6 +14,8 @@ namespace lowtide::cli {
 Plan make_plan(const Graph& graph, PlanOptions options) {
   ProgressLine progress;
   options.progress = &progress;
+  const Interruptible interruptible;
+  options.cancelled = interruptible.flag();
   return plan(graph, options).plan;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -78,16 +79,21 @@ void write_in_place(const std::string& path, const Destination& destination, con
   if (!file.close()) fail(path, "write");
 }
 
+// The name of a Replacement that is not in its place yet.
+std::atomic<const char*> unfinished = nullptr;
+static_assert(std::atomic<const char*>::is_always_lock_free);
+
 // A file beside `replaced` that is gone unless it took its place.
 class Replacement {
  public:
   explicit Replacement(const std::filesystem::path& replaced)
       : replaced_(replaced),
         name_(std::filesystem::path(replaced).replace_filename(".lowtide-XXXXXX")),
-        file_(::mkstemp(name_.data())),
+        file_(make()),
         is_there_(file_.is_open()) {}
   ~Replacement() {
     if (is_there_) ::unlink(name_.c_str());
+    unfinished = nullptr;
   }
   Replacement(const Replacement&) = delete;
   Replacement& operator=(const Replacement&) = delete;
@@ -104,11 +110,17 @@ class Replacement {
   }
   bool take_place() {
     if (!file_.close() || ::rename(name_.c_str(), replaced_.c_str()) != 0) return false;
+    unfinished = nullptr;
     is_there_ = false;
     return true;
   }
 
  private:
+  int make() {
+    unfinished = name_.c_str();
+    return ::mkstemp(name_.data());
+  }
+
   std::filesystem::path replaced_;
   std::string name_;
   FileDescriptor file_;
@@ -155,6 +167,10 @@ std::string read_file(const std::string& path) {
   }
   text.resize(size);
   return text;
+}
+
+void remove_unfinished_file() {
+  if (const char* name = unfinished) ::unlink(name);
 }
 
 void write_file_atomically(const std::string& path, const Writer& write) {

@@ -25,4 +25,8 @@ void write_file_atomically(const std::string& path, std::string_view text);
 void write_file_atomically(const std::string& path,
                            const std::function<void(const TextSink&)>& write);
 
+// For a signal handler that ends the process: takes away what a write that is under way has put
+// beside its file.
+void remove_unfinished_file();
+
 }  // namespace lowtide

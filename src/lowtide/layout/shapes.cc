@@ -238,4 +238,18 @@ Solution<Layout> solve_request(const LayoutRequest& request, const LayoutSolver&
   return solution;
 }
 
+Solution<Layout> solve_interruptibly(const LayoutRequest& request, const LayoutSolver& solver,
+                                     const Limits& limits) {
+  constexpr double kSeconds = 0.25;
+  const auto walk = [&] {
+    return solve_request(request, *find_layout_solver("skyline"), Limits::within_seconds(kSeconds));
+  };
+  if (limits.is_cancelled()) return walk();
+  auto solution = solve_request(request, solver, limits);
+  const bool is_open =
+      solution.status() == Status::kFeasible || solution.status() == Status::kUnknown;
+  if (limits.is_cancelled() && is_open) solution.improve(walk());
+  return solution;
+}
+
 }  // namespace lowtide

@@ -26,4 +26,9 @@ Solution<Layout> solve_shapes(const ShapeProblem& problem, const IdVector<Buffer
 Solution<Layout> solve_request(const LayoutRequest& request, const LayoutSolver& solver,
                                const Limits& limits);
 
+// The same for whoever may be interrupted: a search that was cancelled may have stopped before it
+// had a decent layout, so a quarter of a second for a simple one follows.
+Solution<Layout> solve_interruptibly(const LayoutRequest& request, const LayoutSolver& solver,
+                                     const Limits& limits);
+
 }  // namespace lowtide

@@ -7,9 +7,9 @@
 // options.joint: the arena is what counts, over orders and addresses at once (its equation 9); the
 // peak may then be above the least one.
 //
-// Anytime: when time runs out, the best order and layout found so far are returned with their
-// bounds. Guarantees: the peak is never above program order's; the independent verifier has passed
-// the plan.
+// Anytime: when time runs out, or options.cancelled is raised, the best order and layout found so
+// far are returned with their bounds. Guarantees: the peak is never above program order's; the
+// independent verifier has passed the plan.
 #pragma once
 
 #include "lowtide/graph/graph.h"

@@ -91,7 +91,7 @@ class Walk {
 Packing pack(const OrderProblem& problem, Schedule schedule, Bytes alignment,
              const LayoutSolver& solver, const Limits& limits) {
   LoweredLayout placing = lower_layout(problem, schedule, alignment);
-  auto layout = solve_request(placing.request, solver, limits);
+  auto layout = solve_interruptibly(placing.request, solver, limits);
   return {std::move(schedule), std::move(placing), std::move(layout)};
 }
 

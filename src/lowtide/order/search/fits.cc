@@ -65,6 +65,7 @@ class Fitter {
         middle->before = joined({&middle->before, &nodes, &middle->after});
         return Answer::kYes;
       }
+      if (meter_->stopped()) break;  // nobody will look at what is left
       idle = nodes.empty() ? idle + 1 : both_ways ? 0 : 1;
       if (!nodes.empty()) take_off(found.nodes, nodes, direction, middle);
       if (both_ways) direction = opposite(direction);
