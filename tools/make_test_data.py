@@ -9,6 +9,9 @@ import torch
 
 import lowtide
 import lowtide.torch
+from lowtide.torch.tracing.reader import read_graph
+from lowtide.torch.tracing.recipe import Recipe
+from lowtide.torch.tracing.trace import trace_step
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "python"))
@@ -17,6 +20,37 @@ import models  # noqa: E402
 
 def sgd(model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+
+def clipped(optimizer: type[torch.optim.Optimizer], micro_batches: int, heads: int = 1) -> lowtide.Graph:
+    """A step that clips by norm what it has added up over micro-batches; as many losses as heads."""
+    width, classes = 256, 10
+    torch.manual_seed(0)
+
+    def layers(depth: int) -> list[torch.nn.Module]:
+        return [layer for _ in range(depth) for layer in (torch.nn.Linear(width, width), torch.nn.ReLU())]
+
+    head = [torch.nn.Sequential(*layers(1), torch.nn.Linear(width, classes)) for _ in range(heads)]
+    model = Heads(torch.nn.Sequential(*layers(6 - heads)), head)
+    batches = [(torch.randn(32, width), torch.randint(classes, (32,))) for _ in range(micro_batches)]
+    recipe = Recipe(micro_batches=micro_batches, clip_norm=1.0)
+    batch = batches if micro_batches > 1 else batches[0]
+    step = trace_step(model, sum_of_losses, optimizer(model.parameters(), lr=0.01), batch, recipe=recipe)
+    return read_graph(step, f"clipped-{micro_batches}-{heads}", {}).graph
+
+
+class Heads(torch.nn.Module):
+    def __init__(self, body: torch.nn.Module, heads: list[torch.nn.Module]) -> None:
+        super().__init__()
+        self.body, self.heads = body, torch.nn.ModuleList(heads)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        features = self.body(x)
+        return [head(features) for head in self.heads]
+
+
+def sum_of_losses(outputs: list[torch.Tensor], target: torch.Tensor) -> torch.Tensor:
+    return sum((torch.nn.functional.cross_entropy(output, target) for output in outputs), torch.zeros(()))
 
 
 def main() -> None:
@@ -32,6 +66,11 @@ def main() -> None:
             models.token_batch(),
         ),
         "cnn-eval": lowtide.torch.capture_inference(cnn.eval(), models.image_batch()[0]),
+        "clip-adamw": clipped(torch.optim.AdamW, 1),
+        "accumulate-clip-sgd": clipped(torch.optim.SGD, 2),
+        "accumulate-clip-adamw": clipped(torch.optim.AdamW, 2),
+        "losses-clip-sgd": clipped(torch.optim.SGD, 1, heads=3),
+        "losses-accumulate-clip-sgd": clipped(torch.optim.SGD, 2, heads=3),
     }
     for name, graph in graphs.items():
         lowtide.save(graph, ROOT / "tests" / "data" / f"{name}.json")

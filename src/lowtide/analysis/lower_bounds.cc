@@ -115,6 +115,17 @@ bool NodeBounds::look_near(NodeId v, Meter* meter) {
   return true;
 }
 
+std::vector<NodeId> NodeBounds::dearest(std::size_t count) const {
+  std::vector<NodeId> nodes;
+  for (NodeId v : at_most_.ids()) nodes.push_back(v);
+  const auto end = nodes.begin() + static_cast<std::ptrdiff_t>(std::min(count, nodes.size()));
+  std::partial_sort(nodes.begin(), end, nodes.end(), [&](NodeId a, NodeId b) {
+    return at_most_[a] != at_most_[b] ? at_most_[a] > at_most_[b] : a < b;
+  });
+  nodes.erase(end, nodes.end());
+  return nodes;
+}
+
 bool NodeBounds::raise(const Schedule& schedule, int max_flows, Meter* meter) {
   const auto needed = profile(problem_, schedule);
   using Entry = std::pair<Bytes, std::size_t>;  // what the node at that step needs at most

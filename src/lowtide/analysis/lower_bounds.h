@@ -60,6 +60,8 @@ class NodeBounds {
   NodeId node() const { return node_; }  // that needs best(); none() at first
   // v's own bound is at most this; exactly this once it had its flow.
   Bytes at_most(NodeId v) const { return at_most_[v]; }
+  // The nodes that may need most, these first.
+  std::vector<NodeId> dearest(std::size_t count) const;
 
  private:
   void compute(NodeId v, Meter* meter);

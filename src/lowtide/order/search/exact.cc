@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lowtide/analysis/lower_bounds.h"
+#include "lowtide/analysis/set_bound.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/order/greedy/list_schedule.h"
 #include "lowtide/order/search/branch.h"
@@ -28,6 +29,7 @@ constexpr int kBisections = 6;
 constexpr Bytes kWideGap = 100;  // one part in
 constexpr int kFirstFlows = 60;
 constexpr std::int64_t kStepsPerFlow = 1000;
+constexpr std::size_t kMaxJoins = 16;  // around which sets are sought
 constexpr int kFollowBudgets = 6;
 constexpr std::int64_t kFollowTries = 100;
 constexpr std::int64_t kFollowNodes = 3'000'000;  // in all tries together
@@ -63,6 +65,7 @@ class ExactOrder {
     follow_guide();
     for (std::int64_t effort = kFirstEffort + kEffortPerNode * size; !done();
          effort = std::min(effort * kEffortGrowth, kMaxEffort)) {
+      try_sets(effort);
       ask(solution_.bound(), kSearchShare * effort, &ExactOrder::search);
       if (ask(solution_.value() - unit_, effort, &ExactOrder::search) == Answer::kYes)
         bisect(effort, &ExactOrder::search);
@@ -95,6 +98,18 @@ class ExactOrder {
     if (done()) return;
     bounds_.raise(guide_, max_flows, &meter_);
     prove_at_least(bounds_.best());
+  }
+
+  // Around the nodes that need most: where most waits, something is waited for.
+  void try_sets(std::int64_t effort) {
+    if (!use_.sets || done() || tried_sets_) return;
+    tried_sets_ = meter_.within(effort, [&](Meter* part) {
+      for (NodeId join : bounds_.dearest(kMaxJoins))
+        for (const SetEnd end : {SetEnd::kLast, SetEnd::kFirst})
+          if (!done() && !part->stopped())
+            prove_at_least(set_bound(core_.problem, join, end, solution_.value(), part));
+      return !part->stopped();
+    });
   }
 
   // An order of the contracted problem.
@@ -257,6 +272,7 @@ class ExactOrder {
   std::pair<Bytes, Bytes> followed_;  // bound and value when the guide was followed last
   Schedule guide_;                    // the best order of the contracted problem
   NodeBounds bounds_;
+  bool tried_sets_ = false;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@ namespace lowtide {
 
 struct Techniques {
   bool contraction = true;  // order/search/contract
+  bool sets = true;         // analysis/set_bound
   bool follow = true;       // order/search/follow: better incumbents from both ends
   bool free_moves = true;   // order/search/budget_search
   bool commits = true;
@@ -27,6 +28,7 @@ struct Technique {
 
 inline constexpr std::array kTechniques = {
     Technique{"contraction", &Techniques::contraction},
+    Technique{"sets", &Techniques::sets},
     Technique{"follow", &Techniques::follow},
     Technique{"free moves", &Techniques::free_moves},
     Technique{"commits", &Techniques::commits},
