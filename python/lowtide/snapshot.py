@@ -9,8 +9,9 @@
 
 or `python -m lowtide.snapshot snapshot.pickle -o report.html`.
 
-A snapshot is a pickle, and a pickle from elsewhere can run code when it is loaded. This one is read by an
-unpickler that knows no classes and no functions: anything but dicts, lists, strings and numbers is refused.
+A snapshot is a pickle, and a pickle from elsewhere can run code when it is loaded. This one is read by a
+reader of its own that knows no classes and no functions: anything but dicts, lists, tuples, texts and numbers
+is refused, and so is what would take more than a small multiple of the file's size.
 
 Time. The trace is a list of events; step 0 is what was there before, and each allocation begins a step. A
 block lives from its own step to the one in which its memory could be used again (`free_completed`),
@@ -28,11 +29,11 @@ import argparse
 import json
 import os
 import pathlib
-import pickle
+import pickletools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import lowtide
 from lowtide._core import escaped
@@ -40,14 +41,119 @@ from lowtide._core import escaped
 USED = ("active_allocated", "active_awaiting_free", "active_pending_free")
 
 
-class _DataOnly(pickle.Unpickler):
-    """Refuses everything that could call code: classes, functions, persistent ids, extensions."""
+_MOST_OPEN = 1000  # structures within one another
+_FRAMES_SEEN = 200  # of a stack trace; real ones are shorter
 
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module}.{name}; a snapshot holds only plain data")
+_TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
+_SHORT_NUMBERS = ("BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT")
+_NUMBERS = ("INT", "LONG", "LONG1")
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
+_GETS = ("GET", "BINGET", "LONG_BINGET")
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to an object outside the file")
+
+class _PlainPickle:
+    """Runs the opcodes that Python writes for dicts, lists, tuples, texts, numbers and None, and no other.
+
+    Within bounds, so that memory stays a small multiple of the file: an event of a real snapshot makes a few
+    objects and takes tens of bytes. Raises ValueError for all else.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.operations = 0
+        self._data = data
+        self._stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, Any] = {}
+        self._containers_left = len(data) // 8 + 1000
+        self._most_memos = len(data) // 6 + 1000
+
+    def load(self) -> Any:
+        run = self._handlers()
+        for opcode, argument, _ in pickletools.genops(self._data):
+            self.operations += 1
+            handler = run.get(opcode.name)
+            if handler is None:
+                raise ValueError(f"it holds more than plain data ({opcode.name})")
+            handler(argument)
+        if len(self._stack) != 1 or self._marks:
+            raise ValueError("it ends with more or less than one value")
+        return self._stack[0]
+
+    def _handlers(self) -> dict[str, Callable[[Any], None]]:
+        """By opcode; each takes the opcode's argument, None where it has none."""
+        push, memo = self._stack.append, self._memo
+        handlers: dict[str, Callable[[Any], None]] = dict.fromkeys(_TEXTS + _SHORT_NUMBERS, push)
+        handlers |= dict.fromkeys(_GETS, lambda index: push(memo[index]))
+        handlers |= dict.fromkeys(_PUTS, self._put)
+        handlers |= dict.fromkeys(_NUMBERS, self._number)
+        handlers |= dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda _: None)
+        handlers |= {name: lambda _, value=value: push(value) for name, value in _CONSTANTS.items()}
+        return handlers | {
+            "MEMOIZE": lambda _: self._put(len(memo)),
+            "MARK": self._mark,
+            "EMPTY_DICT": lambda _: self._open({}),
+            "EMPTY_LIST": lambda _: self._open([]),
+            "SETITEMS": lambda _: self._set(self._since_mark()),
+            "APPENDS": lambda _: self._extend(self._since_mark()),
+            "SETITEM": lambda _: self._set(self._last(2)),
+            "APPEND": lambda _: self._extend(self._last(1)),
+            "EMPTY_TUPLE": lambda _: push(()),
+            "TUPLE1": lambda _: self._open(tuple(self._last(1))),
+            "TUPLE2": lambda _: self._open(tuple(self._last(2))),
+            "TUPLE3": lambda _: self._open(tuple(self._last(3))),
+            "TUPLE": lambda _: self._open(tuple(self._since_mark())),
+            "LIST": lambda _: self._open(self._since_mark()),
+            "DICT": lambda _: self._set(self._since_mark(), new=True),
+        }
+
+    def _put(self, index: int) -> None:
+        self._memo[index] = self._stack[-1]
+        if len(self._memo) > self._most_memos:
+            raise ValueError("it remembers more objects than its size allows")
+
+    def _number(self, value: int) -> None:
+        if not -(2**63) <= value < 2**64:
+            raise ValueError("a number has more than 64 bits")
+        self._stack.append(value)
+
+    def _mark(self, _: None) -> None:
+        self._marks.append(len(self._stack))
+        if len(self._marks) > _MOST_OPEN:
+            raise ValueError("it is nested too deeply")
+
+    def _open(self, container: Any) -> None:
+        self._containers_left -= 1
+        if self._containers_left < 0:
+            raise ValueError("it holds more lists and dicts than its size allows")
+        self._stack.append(container)
+
+    def _last(self, count: int) -> list[Any]:
+        return self._since(len(self._stack) - count)
+
+    def _since_mark(self) -> list[Any]:
+        return self._since(self._marks.pop())
+
+    def _since(self, start: int) -> list[Any]:
+        if start < (self._marks[-1] if self._marks else 0):
+            raise ValueError("an operation lacks its values")
+        items = self._stack[start:]
+        del self._stack[start:]
+        return items
+
+    def _extend(self, items: list[Any]) -> None:
+        if type(self._stack[-1]) is not list:
+            raise ValueError("it appends to what is no list")
+        self._stack[-1].extend(items)
+
+    def _set(self, items: list[Any], new: bool = False) -> None:
+        if new:
+            self._open({})
+        target, keys = self._stack[-1], items[::2]
+        # Other keys may take for ever to hash, or be made to collide.
+        if type(target) is not dict or len(items) % 2 or not {*map(type, keys)} <= {str, int}:
+            raise ValueError("a key is no text and no number, or has no value")
+        target.update(zip(keys, items[1::2], strict=True))
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -57,50 +163,105 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     try:
         with open(path, "rb") as file:
-            return _checked(_unpickled(file))
+            return _unpickled(file.read())
     except OSError as error:
         raise ValueError(f"{os.fspath(path)}: {error.strerror or error}") from None
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
 
 
-def _unpickled(file: BinaryIO) -> Any:
+def _unpickled(data: bytes) -> dict[str, Any]:
+    pickled = _PlainPickle(data)
     try:
-        return _DataOnly(file).load()
-    except Exception as error:  # a damaged pickle raises nearly anything
-        raise ValueError(f"not a snapshot: {error or type(error).__name__}") from None
+        snapshot = pickled.load()
+    except LookupError:
+        raise ValueError("not a snapshot: an operation lacks its values") from None
+    except ValueError as error:
+        raise ValueError(f"not a snapshot: {error}") from None
+    # References may repeat a list of entries, and each of them again: never more often than it is written.
+    return _Check(most=pickled.operations).checked(snapshot)
 
 
-def _checked(snapshot: Any) -> dict[str, Any]:
+def _is_bytes(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**62
+
+
+def _is_address(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**64
+
+
+def _is_device(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+class _Check:
     """Checks the parts that are read; the rest of the format may change without us."""
-    if not isinstance(snapshot, dict):
-        raise ValueError("not a snapshot: not a dict")
-    for key in ("segments", "device_traces"):
-        if not isinstance(snapshot.get(key), list):
-            raise ValueError(f"not a snapshot: no list {key!r}")
-    for i, segment in enumerate(snapshot["segments"]):
-        _check_entry(f"segment {i}", segment, ("total_size",))
-        for j, block in enumerate(segment.get("blocks") or []):
-            _check_entry(f"segment {i}, block {j}", block, ("size",))
-    for i, trace in enumerate(snapshot["device_traces"]):
-        if not isinstance(trace, list):
-            raise ValueError(f"device {i}: its trace is no list")
-        for j, entry in enumerate(trace):
-            _check_entry(f"device {i}, event {j}", entry, ("size",) if _is_about_memory(entry) else ())
-    return snapshot
 
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
 
-def _is_about_memory(entry: Any) -> bool:
-    return isinstance(entry, dict) and entry.get("action") not in ("oom", "snapshot", "user_defined")
+    def checked(self, snapshot: Any) -> dict[str, Any]:
+        if not isinstance(snapshot, dict):
+            raise ValueError("not a snapshot: not a dict")
+        for key in ("segments", "device_traces"):
+            if not isinstance(snapshot.get(key), list):
+                raise ValueError(f"not a snapshot: no list {key!r}")
+        for i, segment in enumerate(snapshot["segments"]):
+            self._segment(f"segment {i}", segment)
+        for i, trace in enumerate(snapshot["device_traces"]):
+            if not isinstance(trace, list):
+                raise ValueError(f"device {i}: its trace is no list")
+            self._count()
+            for j, entry in enumerate(trace):
+                self._event(f"device {i}, event {j}", entry)
+        return snapshot
 
+    def _segment(self, where: str, segment: Any) -> None:
+        self._dict(where, segment)
+        self._field(where, segment, "total_size", _is_bytes, "a number of bytes")
+        if "device" in segment:
+            self._field(where, segment, "device", _is_device, "a device's number")
+        self._optional(where, segment, "address", _is_address, "an address")
+        blocks = segment.get("blocks")
+        if blocks is not None and not isinstance(blocks, list):
+            raise ValueError(f"{where}: blocks is no list")
+        for j, block in enumerate(blocks or []):
+            inner = f"{where}, block {j}"
+            self._dict(inner, block)
+            self._field(inner, block, "size", _is_bytes, "a number of bytes")
+            self._optional(inner, block, "requested_size", _is_bytes, "a number of bytes")
+            self._optional(inner, block, "address", _is_address, "an address")
 
-def _check_entry(where: str, entry: Any, sizes: Iterable[str]) -> None:
-    if not isinstance(entry, dict):
-        raise ValueError(f"{where}: not a dict")
-    for key in sizes:
-        size = entry.get(key)
-        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**62:
-            raise ValueError(f"{where}: {key} is {size!r:.60}, not a number of bytes")
+    def _event(self, where: str, entry: Any) -> None:
+        self._dict(where, entry)
+        if entry.get("action") in ("oom", "snapshot", "user_defined"):
+            return
+        self._field(where, entry, "size", _is_bytes, "a number of bytes")
+        if "addr" in entry:
+            self._field(where, entry, "addr", _is_address, "an address")
+
+    def _dict(self, where: str, entry: Any) -> None:
+        self._count()
+        if not isinstance(entry, dict):
+            raise ValueError(f"{where}: not a dict")
+
+    def _count(self) -> None:
+        if self._most is not None:
+            self._most -= 1
+            if self._most < 0:
+                raise ValueError("not a snapshot: its lists repeat one another")
+
+    def _optional(self, where: str, entry: Any, key: str, fits: Callable[[Any], bool], what: str) -> None:
+        if entry.get(key) is not None:
+            self._field(where, entry, key, fits, what)
+
+    def _field(self, where: str, entry: Any, key: str, fits: Callable[[Any], bool], what: str) -> None:
+        value = entry.get(key)
+        if fits(value):
+            return
+        # What is no number or text may be as long as it likes when it is shown.
+        shown = f"{value!r:.60}" if type(value) in (int, str, float, type(None)) else type(value).__name__
+        raise ValueError(f"{where}: {key} is {shown}, not {what}")
 
 
 @dataclass(frozen=True)
@@ -142,13 +303,23 @@ def _short_path(path: str) -> str:
     return "/".join(pathlib.PurePath(path).parts[-2:])
 
 
+def _text(frame: dict[str, Any], key: str) -> str:
+    """What it says there, if it is a text; it may hold halves of characters, which no UTF-8 has."""
+    value = frame.get(key, "")
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
+
+
 def _where(entry: dict[str, Any]) -> str:
     """The innermost frame of the user's own Python code, else the innermost one."""
-    frames = [frame for frame in entry.get("frames") or [] if isinstance(frame, dict)]
-    own = [f for f in frames if str(f.get("filename", "")).endswith(".py") and "/torch/" not in f["filename"]]
-    for frame in own or frames:
-        return f"{_short_path(str(frame.get('filename', '')))}:{frame.get('line', 0)} {frame.get('name', '')}"
-    return ""
+    frames = entry.get("frames")
+    frames = frames[:_FRAMES_SEEN] if isinstance(frames, list) else []
+    frames = [frame for frame in frames if isinstance(frame, dict)]
+    own = (f for f in frames if _text(f, "filename").endswith(".py") and "/torch/" not in f["filename"])
+    frame = next(own, frames[0] if frames else None)
+    if frame is None:
+        return ""
+    line = frame.get("line")
+    return f"{_short_path(_text(frame, 'filename'))}:{line if _is_bytes(line) else 0} {_text(frame, 'name')}"
 
 
 class _Replay:
@@ -204,7 +375,8 @@ def _blocks_of_segments(segments: list[dict[str, Any]]) -> Iterator[dict[str, An
         for block in segment.get("blocks") or []:
             if block.get("state") in USED:
                 size = block.get("requested_size") or block["size"]
-                yield {"addr": block.get("address", address), "size": size, "frames": block.get("frames")}
+                at = block.get("address")
+                yield {"addr": address if at is None else at, "size": size, "frames": block.get("frames")}
             address += block["size"]
 
 
@@ -298,7 +470,7 @@ def _in_use_peak(blocks: list[Block], steps: int) -> int:
 
 
 def _as_snapshot(source: dict[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:
-    return _checked(source) if isinstance(source, dict) else read(source)
+    return _Check().checked(source) if isinstance(source, dict) else read(source)
 
 
 def analyse(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import pickle
+import random
 import subprocess
 import sys
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -181,6 +184,18 @@ NO_SNAPSHOTS = {
     "a list": pickle.dumps([]),
     "no traces": pickle.dumps({"segments": []}),
     "a memo of 32 GB": b"\x80\x04r\xff\xff\xff\xff",
+    "a memo of 4 GiB": b"\x80\x02}r\x00\x00\x00\x10.",
+    "deep": b"\x80\x04" + b"]" * 200_000 + b"a" * 199_999 + b".",
+    "deep by marks": b"\x80\x04" + b"(" * 200_000 + b".",
+    "many empty lists": b"\x80\x04(" + b"]" * 200_000 + b"l.",
+    "one list remembered again and again": b"\x80\x04]" + b"\x94" * 200_000 + b".",
+    "a frame of 2 GiB": b"\x80\x04\x95\x00\x00\x00\x80\x00\x00\x00\x00].",
+    "a text of 2 GiB": b"\x80\x02X\x00\x00\x00\x80.",
+    "a number of many digits": b"I" + b"7" * 100_000 + b"\n.",
+    "a number of many bytes": b"\x80\x02\x8a\xff" + b"\x01" * 255 + b".",
+    "a nested key": b"\x80\x02}" + b")" + b"\x85" * 100_000 + b"Ns.",
+    "values of an open list": b"\x80\x02](a.",
+    "a list as keys and values": b"\x80\x02](K\x00K\x01u.",
 }
 
 
@@ -202,6 +217,121 @@ def test_bad_values_name_their_place(tmp_path):
     with pytest.raises(ValueError, match="No such file"):
         snapshot.read(tmp_path / "none.pickle")
     assert snapshot.main([str(tmp_path / "none.pickle")]) == 2
+
+
+@pytest.mark.parametrize("data", NO_SNAPSHOTS.values(), ids=NO_SNAPSHOTS)
+def test_memory_is_a_small_multiple_of_the_file(tmp_path, data):
+    path = tmp_path / "bad.pickle"
+    path.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(ValueError):
+        snapshot.read(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 32 * len(data) + 2**20
+
+
+def nested(depth: int) -> list[Any]:
+    """A list that holds another twice, and so on: 2^depth empty lists when it is written out."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+MISPLACED = {
+    "device 0, event 0: addr is None, not an address": ("device_traces", 0, 0, "addr", None),
+    "device 0, event 0: addr is list, not an address": ("device_traces", 0, 0, "addr", nested(60)),
+    "device 0, event 0: size is list, not a number of bytes": ("device_traces", 0, 0, "size", nested(60)),
+    "device 0, event 0: size is bool": ("device_traces", 0, 0, "size", True),
+    "device 0, event 3: not a dict": ("device_traces", 0, 3, None),
+    "device 0: its trace is no list": ("device_traces", 0, 7),
+    "segment 0: device is 'x', not a device's number": ("segments", 0, "device", "x"),
+    "segment 0: device is None": ("segments", 0, "device", None),
+    "segment 1: address is 1.5": ("segments", 1, "address", 1.5),
+    "segment 1: blocks is no list": ("segments", 1, "blocks", 7),
+    "segment 1, block 1: not a dict": ("segments", 1, "blocks", 1, "x"),
+    "segment 0, block 1: requested_size is 'x'": ("segments", 0, "blocks", 1, "requested_size", "x"),
+    "segment 0, block 1: address is str": ("segments", 0, "blocks", 1, "address", "x" * 100),
+}
+
+
+@pytest.mark.parametrize("place", MISPLACED.values(), ids=MISPLACED)
+def test_values_of_another_type_name_their_place(tmp_path, place, request):
+    data = handmade()
+    *path, last, value = place
+    at: Any = data
+    for key in path:
+        at = at[key]
+    at[last] = value
+    file = tmp_path / "bad.pickle"
+    file.write_bytes(pickle.dumps(data))
+    reason = request.node.callspec.id
+    for source in (file, data):
+        with pytest.raises(ValueError) as raised:
+            snapshot.analyse(source)
+        assert reason.replace("is str", "is 'xxxxxxx") in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [{"filename": nested(60), "line": nested(60), "name": nested(60)}],
+        [{"filename": "\ud800.py", "line": 1, "name": "\udfff"}],
+        [None, 7, {}],
+        {"filename": "x.py"},
+        7,
+    ],
+)
+def test_frames_may_be_anything(tmp_path, frames):
+    data = handmade()
+    data["device_traces"][0][0]["frames"] = frames
+    file = tmp_path / "snapshot.pickle"
+    file.write_bytes(pickle.dumps(data, protocol=4))
+    trace = snapshot.trace_of(snapshot.read(file))
+    assert lowtide.plan(snapshot.graph_of(trace), alignment=512).order_status == "optimal"
+
+
+def test_lists_that_repeat_one_another_are_not_walked(tmp_path):
+    data = handmade()
+    data["device_traces"] = [data["device_traces"][0] * 1000] * 1000
+    file = tmp_path / "snapshot.pickle"
+    file.write_bytes(pickle.dumps(data))
+    with pytest.raises(ValueError, match="its lists repeat one another"):
+        snapshot.read(file)
+
+
+# Opcodes, and bytes that end up as lengths and places of the memo.
+BYTES = b".(}]0\x80\x95\x94NKMJIL\x8a\x8bGFX\x8cV\x8dlad e s u t\x85\x86\x87)pqrghj2\x88\x89cRibBQ\x82"
+BYTES += b"\x00\x10\x7f\xff"
+
+
+def mutated(data: bytes, dice: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(dice.choice([1, 1, 2, 3, 8])):
+        at = dice.randrange(len(changed))
+        kind = dice.randrange(4)
+        if kind == 0:
+            changed[at] = dice.choice(BYTES)
+        elif kind == 1:
+            changed[at:at] = bytes(dice.choices(BYTES, k=dice.randint(1, 4)))
+        elif kind == 2:
+            del changed[at : at + dice.randint(1, 30)]
+        else:
+            changed[at:at] = changed[at : at + dice.randint(1, 60)] * dice.randint(1, 5)
+    return bytes(changed)
+
+
+def test_a_mutated_snapshot_is_one_or_a_value_error(tmp_path):
+    file = tmp_path / "mutated.pickle"
+    whole = 0
+    for seed in range(20_000 if os.environ.get("LOWTIDE_LONG_TESTS") == "1" else 600):
+        dice = random.Random(seed)
+        file.write_bytes(mutated(pickle.dumps(handmade(), protocol=seed % 6), dice))
+        with contextlib.suppress(ValueError):
+            snapshot.trace_of(snapshot.read(file))
+            whole += 1
+    assert whole > 20
 
 
 @given(st.binary(max_size=60))
