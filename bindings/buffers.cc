@@ -216,12 +216,24 @@ std::vector<std::string> column_names(nb::handle buffers) {
   return columns;
 }
 
+void remark(const std::vector<std::string>& names, const Reading& reading) {
+  static constexpr std::string_view kKnown[] = {"id",    "buffer",    "buffer_id", "lower", "upper",
+                                                "size",  "alignment", "offset",    "hint",  "gaps",
+                                                "alias", "adjacent",  "may_reuse", "banks"};
+  Remarks remarks("buffers", reading);
+  for (const std::string& name : names)
+    if (std::find(std::begin(kKnown), std::end(kKnown), name) == std::end(kKnown))
+      remarks.unknown("", "column", name, kKnown);
+  remarks.tell();
+}
+
 }  // namespace
 
-Buffers to_buffers(nb::handle buffers, Bytes alignment) {
+Buffers to_buffers(nb::handle buffers, Bytes alignment, const Reading& reading) {
   Buffers result;
   Rows array;
   if (const auto names = column_names(buffers); !names.empty()) {
+    remark(names, reading);
     result = ColumnReader(buffers, names, alignment).read();
   } else if (nb::try_cast(buffers, array, false) && (array.shape(1) == 3 || array.shape(1) == 4)) {
     read_array(array, alignment, &result);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lowtide/io/reading.h"
 #include "lowtide/model/layout_request.h"
 
 namespace lowtide::python {
@@ -21,6 +22,6 @@ struct Buffers {
 };
 
 // `alignment`: of the buffers that have none of their own. Throws InputError naming the buffer.
-Buffers to_buffers(nanobind::handle buffers, Bytes alignment);
+Buffers to_buffers(nanobind::handle buffers, Bytes alignment, const Reading& reading);
 
 }  // namespace lowtide::python

@@ -26,4 +26,9 @@ std::string to_path(nb::handle value) {
   return {bytes.c_str(), bytes.size()};
 }
 
+void Warnings::issue() const {
+  for (const std::string& line : lines_)
+    if (PyErr_WarnEx(PyExc_UserWarning, line.c_str(), 1) != 0) throw nb::python_error();
+}
+
 }  // namespace lowtide::python

@@ -53,7 +53,7 @@ GraphBuilder make_builder(const std::string& name, const std::string& source,
                           const nb::object& meta) {
   GraphBuilder builder(name, source);
   if (!meta.is_none()) {
-    const nb::object text = nb::module_::import_("json").attr("dumps")(meta);
+    const nb::object text = nb::module_::import_("json").attr("dumps")(meta, "allow_nan"_a = false);
     builder.set_meta_json(nb::cast<std::string>(text));
   }
   return builder;
@@ -135,8 +135,14 @@ void bind_graph(nb::module_& module) {
       .def(
           "__init__",
           [](GraphBuilder* self, const std::string& name, const std::string& source,
-             const nb::object& meta) { new (self) GraphBuilder(make_builder(name, source, meta)); },
-          "name"_a = "", "source"_a = "", "meta"_a = nb::none())
+             const nb::object& meta, bool order_mutations) {
+            new (self) GraphBuilder(make_builder(name, source, meta));
+            if (order_mutations) self->order_mutations();
+          },
+          "name"_a = "", "source"_a = "", "meta"_a = nb::none(), nb::kw_only(),
+          "order_mutations"_a = false,
+          "order_mutations: build() adds what `after` needs, so that reads and writes of the "
+          "tensors in `mutates` stay in program order.")
       .def("add_tensor", &add_tensor, "name"_a, "bytes"_a.none(), "kind"_a = "activation",
            "output"_a = false,
            nb::sig("def add_tensor(self, name: str, bytes: int, kind: str = 'activation', output: "
@@ -156,11 +162,25 @@ void bind_graph(nb::module_& module) {
                    "time_us: float = 0.0) "
                    "-> None"))
       .def(
-          "build", [](GraphBuilder& builder) { return std::move(builder).build(); },
-          "The graph; the builder is empty afterwards.");
+          "build",
+          [](GraphBuilder& builder, bool order_mutations) {
+            if (order_mutations) builder.order_mutations();
+            return std::move(builder).build();
+          },
+          nb::kw_only(), "order_mutations"_a = false,
+          "The graph; the builder is empty afterwards. order_mutations: as the builder's own.");
   module.def(
-      "load_graph", [](nb::handle path) { return load_graph(to_path(path)); }, "path"_a,
-      nb::sig("def load_graph(path: str | os.PathLike[str]) -> Graph"));
+      "load_graph",
+      [](nb::handle path, bool strict) {
+        Warnings warnings;
+        Graph graph = load_graph(to_path(path), warnings.reading(strict));
+        warnings.issue();
+        return graph;
+      },
+      "path"_a, nb::kw_only(), "strict"_a = false,
+      nb::sig("def load_graph(path: str | os.PathLike[str], *, strict: bool = False) -> Graph"),
+      "Unknown fields are a warning. strict: they raise ValueError, and so does a read of a tensor "
+      "that a write to it may overtake.");
   module.def(
       "save_graph", [](const Graph& graph, nb::handle path) { save_graph(graph, to_path(path)); },
       "graph"_a, "path"_a,

@@ -60,10 +60,13 @@ std::optional<OffsetArray> offset_array(const BoundLayout& layout) {
   return OffsetArray(layout.offsets->data(), {layout.offsets->size()}, nb::find(layout));
 }
 
-Buffers aligned_buffers(nb::handle buffers, nb::handle alignment) {
+Buffers aligned_buffers(nb::handle buffers, nb::handle alignment, bool strict) {
   const Bytes align = to_bytes(alignment, "alignment");
   if (align < 1) throw InputError("alignment", "must be at least 1");
-  return to_buffers(buffers, align);
+  Warnings warnings;
+  Buffers read = to_buffers(buffers, align, warnings.reading(strict));
+  warnings.issue();
+  return read;
 }
 
 BoundLayout bound(const LayoutRequest& request, Solution<Layout> solution,
@@ -80,15 +83,17 @@ BoundLayout bound(const LayoutRequest& request, Solution<Layout> solution,
 
 BoundLayout run_layout(nb::handle buffers, std::optional<nb::object> capacity, nb::handle alignment,
                        const std::string& solver_name, double time_limit, int threads,
-                       std::uint64_t seed, std::optional<std::int64_t> step_limit) {
+                       std::uint64_t seed, std::optional<std::int64_t> step_limit, bool strict) {
   const LayoutSolver& solver = layout_solver_named("solver", solver_name);
-  LayoutRequest request = aligned_buffers(buffers, alignment).request;
+  const std::int64_t steps = step_limit.value_or(Limits::kUnlimitedSteps);
+  check_limits(time_limit, steps, threads);
+  LayoutRequest request = aligned_buffers(buffers, alignment, strict).request;
   if (capacity) request.problem.capacity = to_bytes(*capacity, "capacity");
   const auto start = Clock::now();
   std::optional<Conflict> conflict;
   const auto search = [&](const std::atomic<bool>* cancelled) {
     const Limits limits = Limits::within_seconds(time_limit)
-                              .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
+                              .with_steps(steps)
                               .with_threads(threads)
                               .with_seed(seed)
                               .with_cancellation(cancelled);
@@ -146,8 +151,9 @@ BankSet set_of(const std::vector<std::string>& names, const std::vector<Bank>& b
   return set;
 }
 
-BankProblem to_bank_problem(nb::handle buffers, const nb::dict& banks, nb::handle alignment) {
-  Buffers read = aligned_buffers(buffers, alignment);
+BankProblem to_bank_problem(nb::handle buffers, const nb::dict& banks, nb::handle alignment,
+                            bool strict) {
+  Buffers read = aligned_buffers(buffers, alignment, strict);
   BankProblem problem{.request = std::move(read.request), .banks = to_banks(banks), .allowed = {}};
   if (problem.banks.size() > BankProblem::kMaxBanks)
     throw InputError("banks", "there are more than 64");
@@ -181,15 +187,16 @@ BoundBankLayout bound(const BankProblem& problem, const Solution<BankLayout>& so
 
 BoundBankLayout run_bank_layout(nb::handle buffers, const nb::dict& banks, nb::handle alignment,
                                 const std::string& solver_name, double time_limit,
-                                std::optional<std::int64_t> step_limit) {
+                                std::optional<std::int64_t> step_limit, bool strict) {
   const LayoutSolver& solver = layout_solver_named("solver", solver_name);
-  const BankProblem problem = to_bank_problem(buffers, banks, alignment);
+  const std::int64_t steps = step_limit.value_or(Limits::kUnlimitedSteps);
+  check_limits(time_limit, steps, 1);
+  const BankProblem problem = to_bank_problem(buffers, banks, alignment, strict);
   const auto start = Clock::now();
   std::optional<BankConflict> conflict;
   const auto search = [&](const std::atomic<bool>* cancelled) {
-    const Limits limits = Limits::within_seconds(time_limit)
-                              .with_steps(step_limit.value_or(Limits::kUnlimitedSteps))
-                              .with_cancellation(cancelled);
+    const Limits limits =
+        Limits::within_seconds(time_limit).with_steps(steps).with_cancellation(cancelled);
     auto answer = solve_banks(problem, solver, limits);
     if (answer.status() == Status::kInfeasible) conflict = explain_banks(problem, limits);
     return answer;
@@ -225,10 +232,12 @@ void bind_banks(nb::module_& module) {
   module.def(
       "layout_banks", &run_bank_layout, "buffers"_a.none(), "banks"_a, nb::kw_only(),
       "alignment"_a = 1, "solver"_a = "auto", "time_limit"_a = 60.0, "step_limit"_a = nb::none(),
+      "strict"_a = false,
       nb::sig("def layout_banks(buffers: collections.abc.Iterable[collections.abc.Sequence[int]] | "
               "collections.abc.Mapping[str, collections.abc.Sequence[object]], "
               "banks: dict[str, int | tuple[int, int]], *, alignment: int = 1, solver: str = "
-              "'auto', time_limit: float = 60.0, step_limit: int | None = None) -> BankLayout"),
+              "'auto', time_limit: float = 60.0, step_limit: int | None = None, strict: bool = "
+              "False) -> BankLayout"),
       "Place buffers in several memories, {name: size} or {name: (size, cost per byte)}, at the "
       "least cost.\n\n"
       "Without costs the first bank is free, the second costs 1 a byte, and so on. `buffers` as "
@@ -262,13 +271,13 @@ void bind_layout(nb::module_& module) {
   module.def(
       "layout", &run_layout, "buffers"_a.none(), nb::kw_only(), "capacity"_a = nb::none(),
       "alignment"_a = 1, "solver"_a = "auto", "time_limit"_a = 60.0, "threads"_a = 1, "seed"_a = 0,
-      "step_limit"_a = nb::none(),
+      "step_limit"_a = nb::none(), "strict"_a = false,
       nb::sig("def layout(buffers: collections.abc.Iterable[collections.abc.Sequence[int]] | "
               "collections.abc.Mapping[str, collections.abc.Sequence[object]], *, "
               "capacity: int | None = None, "
               "alignment: int = "
               "1, solver: str = 'auto', time_limit: float = 60.0, threads: int = 1, seed: int = 0, "
-              "step_limit: int | None = None) -> Layout"),
+              "step_limit: int | None = None, strict: bool = False) -> Layout"),
       "Place buffers, alive in the steps [lower, upper), in an arena of least height.\n\n"
       "`buffers`: rows (lower, upper, size[, alignment]), an array of shape (n, 3) or (n, 4), or "
       "columns by name (a dict, a data frame, a structured array): lower, upper, size and, where "
@@ -278,7 +287,7 @@ void bind_layout(nb::module_& module) {
       "means: not for this buffer.\n\n"
       "With a capacity: a layout of at most that height, or the proof that there is none. Ctrl-C "
       "ends the search: the KeyboardInterrupt has the best layout found until then as its "
-      "attribute `layout`.");
+      "attribute `layout`. Unknown columns are a warning; strict: an error.");
 }
 
 }  // namespace lowtide::python

@@ -50,12 +50,14 @@ BoundPlan run_plan(nb::object graph_object, double time_limit, const std::string
   });
 }
 
-BoundPlan load(nb::handle path, nb::object graph_object) {
+BoundPlan load(nb::handle path, nb::object graph_object, bool strict) {
+  Warnings warnings;
   const Graph& graph = nb::cast<const Graph&>(graph_object);
   PlanOutcome outcome;
   constexpr std::size_t kMostNamed = 3;
   constexpr std::int64_t kQuickProof = 10'000'000;  // a tenth of a second
-  outcome.plan = load_verified_plan(to_path(path), graph, kMostNamed);
+  outcome.plan = load_verified_plan(to_path(path), graph, warnings.reading(strict), kMostNamed);
+  warnings.issue();
   prove_claims(graph, Limits::within_steps(kQuickProof), &outcome.plan);
   outcome.program_peak_bytes = simulated_peak(graph, program_order(graph));
   return {std::move(graph_object), std::move(outcome)};
@@ -202,8 +204,10 @@ void bind_plan(nb::module_& module) {
       "not with reuse. Raises ValueError for bad options. Ctrl-C ends the search: the "
       "KeyboardInterrupt\n"
       "has the best plan found until then as its attribute `plan`.");
-  module.def("load_plan", &load, "path"_a, "graph"_a,
-             nb::sig("def load_plan(path: str | os.PathLike[str], graph: Graph) -> Plan"));
+  module.def("load_plan", &load, "path"_a, "graph"_a, nb::kw_only(), "strict"_a = false,
+             nb::sig("def load_plan(path: str | os.PathLike[str], graph: Graph, *, strict: bool = "
+                     "False) -> Plan"),
+             "The plan, verified. Unknown fields are a warning, an error with strict.");
   module.def(
       "save_plan",
       [](const BoundPlan& bound, nb::handle path) {

@@ -72,9 +72,13 @@ __all__ = [
 ]
 
 
-def load(path: str | os.PathLike[str], graph: Graph | None = None) -> Graph | Plan:
-    """The graph in a lowtide-graph file; with `graph`, the plan for it in a lowtide-plan file."""
-    return load_graph(path) if graph is None else load_plan(path, graph)
+def load(path: str | os.PathLike[str], graph: Graph | None = None, *, strict: bool = False) -> Graph | Plan:
+    """The graph in a lowtide-graph file; with `graph`, the plan for it in a lowtide-plan file.
+
+    Unknown fields are a warning. strict: they raise ValueError, and so does a graph in which a write to a
+    tensor may overtake a read of it.
+    """
+    return load_graph(path, strict=strict) if graph is None else load_plan(path, graph, strict=strict)
 
 
 def save(value: Graph | Plan, path: str | os.PathLike[str]) -> None:

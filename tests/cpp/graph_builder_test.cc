@@ -151,6 +151,25 @@ INSTANTIATE_TEST_SUITE_P(
                    b.add_node({.name = "c", .outputs = {"v"}, .may_reuse = {{"v", "t"}}});
                  },
                  {"'c'", "'t' is not an input"}},
+        BadGraph{"two new tensors in the place of one",
+                 [](auto& b) {
+                   b.add_tensor({.name = "v", .bytes = 1});
+                   b.add_tensor({.name = "w", .bytes = 1});
+                   b.add_node({.name = "c",
+                               .inputs = {"t"},
+                               .outputs = {"v", "w"},
+                               .may_reuse = {{"v", "t"}, {"w", "t"}}});
+                 },
+                 {"'c'", "may_reuse: 't' is in several pairs"}},
+        BadGraph{"one new tensor in the place of two",
+                 [](auto& b) {
+                   b.add_tensor({.name = "v", .bytes = 1});
+                   b.add_node({.name = "c",
+                               .inputs = {"t", "u"},
+                               .outputs = {"v"},
+                               .may_reuse = {{"v", "t"}, {"v", "u"}}});
+                 },
+                 {"'c'", "may_reuse: 'v' is in several pairs"}},
         BadGraph{"a very long name with line breaks",
                  [](auto& b) { b.add_tensor({.name = std::string(10000, '\n'), .bytes = -1}); },
                  {"negative"}}),

@@ -96,7 +96,19 @@ TEST(GraphJson, SaysWhatIsWrongAndWhere) {
               HasSubstr("'n': inputs must be a list"));
   EXPECT_THAT(error_of(document("", R"({"name":"n","may_reuse":["a"]})")),
               HasSubstr("'n': may_reuse"));
-  EXPECT_THAT(error_of(std::string(100000, '[')), HasSubstr("nested too deeply"));
+  const std::string deep(100'000, '[');
+  EXPECT_THAT(error_of(deep), HasSubstr("must be an object"));
+  EXPECT_THAT(error_of("{\"meta\":" + deep), HasSubstr("nested too deeply"));
+  EXPECT_THAT(error_of("{\"unknown\":" + deep), HasSubstr("nested too deeply"));
+  EXPECT_THAT(error_of(document("", R"({"name":"n","inputs":[["a"]]})")),
+              HasSubstr("node 'n': inputs: must hold no lists and objects"));
+  EXPECT_THAT(error_of(document("", R"({"name":"n","outputs":[],"inputs":[],"outputs":[]})")),
+              HasSubstr("node 'n': 'outputs' stands twice"));
+  EXPECT_THAT(error_of(document("", R"({"name":"n","may_reuse":{"a":"b","a":"c"}})")),
+              HasSubstr("node 'n': may_reuse: 'a' stands twice"));
+  EXPECT_THAT(
+      error_of(R"({"format":"lowtide-graph","version":1,"tensors":[],"nodes":[],"tensors":[]})"),
+      HasSubstr("graph: 'tensors' stands twice"));
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ struct CheckArguments {
   std::string max_arena;
   bool with_persistent = false;
   PlanOptions options{.time_limit_seconds = 10};
+  Reading reading;
 };
 
 // One line; true if the value is within its budget.
@@ -74,10 +75,10 @@ int check(const Graph& graph, const Plan& checked, const CheckArguments& argumen
 int run(const CheckArguments& arguments) {
   if (arguments.max_peak.empty() && arguments.max_arena.empty())
     throw InputError("check", "give a budget: --max-peak SIZE or --max-arena SIZE");
-  const Graph graph = load_graph(arguments.graph_path);
+  const Graph graph = load_graph(arguments.graph_path, arguments.reading);
   if (arguments.plan_path.empty())
     return check(graph, make_plan(graph, arguments.options), arguments);
-  const LoadedPlan loaded = load_plan(arguments.plan_path, graph);
+  const LoadedPlan loaded = load_plan(arguments.plan_path, graph, arguments.reading);
   if (!print_violations(graph, loaded)) return check(graph, loaded.plan, arguments);
   note("lowtide: %s: the plan is not valid\n", escaped(arguments.plan_path).c_str());
   return kNotValid;
@@ -100,6 +101,7 @@ void add_check_command(CLI::App& app, int* exit_code) {
       ->capture_default_str();
   command->add_option("--time-limit", options.time_limit_seconds, "Seconds for the searches")
       ->capture_default_str();
+  add_reading(command, &arguments->reading);
   command->callback([arguments, exit_code] { *exit_code = run(*arguments); });
 }
 

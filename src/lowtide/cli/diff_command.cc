@@ -18,16 +18,19 @@ struct DiffArguments {
   std::vector<std::string> graph_paths;  // the graphs of two plans; none: OLD and NEW are graphs
   bool markdown = false;
   PlanOptions options{.time_limit_seconds = 10};
+  Reading reading;
 };
 
 // Two graphs: both are planned. Two plans: of one graph, or each of its own.
 void run(const DiffArguments& arguments) {
   const bool are_plans = !arguments.graph_paths.empty();
-  const Graph before = load_graph(are_plans ? arguments.graph_paths.front() : arguments.old_path);
-  const Graph after = load_graph(are_plans ? arguments.graph_paths.back() : arguments.new_path);
-  const Plan old_plan = are_plans ? load_plan_to_show(arguments.old_path, before)
+  const Graph before =
+      load_graph(are_plans ? arguments.graph_paths.front() : arguments.old_path, arguments.reading);
+  const Graph after =
+      load_graph(are_plans ? arguments.graph_paths.back() : arguments.new_path, arguments.reading);
+  const Plan old_plan = are_plans ? load_plan_to_show(arguments.old_path, before, arguments.reading)
                                   : make_plan(before, arguments.options);
-  const Plan new_plan = are_plans ? load_plan_to_show(arguments.new_path, after)
+  const Plan new_plan = are_plans ? load_plan_to_show(arguments.new_path, after, arguments.reading)
                                   : make_plan(after, arguments.options);
   const DiffFormat format = arguments.markdown ? DiffFormat::kMarkdown : DiffFormat::kText;
   print_text(diff_report({before, old_plan}, {after, new_plan}, format));
@@ -49,6 +52,7 @@ void add_diff_command(CLI::App& app, int*) {
   command->add_option("--order", options.order, "Order solver for graphs")->capture_default_str();
   command->add_option("--time-limit", options.time_limit_seconds, "Seconds for each graph")
       ->capture_default_str();
+  add_reading(command, &arguments->reading);
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -29,6 +29,7 @@ struct ExportArguments {
   std::string program = "order";
   std::optional<Bytes> alignment;  // else the plan's, else what `lowtide plan` takes
   bool use_reuse = false;
+  Reading reading;
 };
 
 std::string title(const Graph& graph, const char* what, Bytes unit) {
@@ -113,9 +114,10 @@ void check_arguments(const ExportArguments& arguments) {
 
 std::string text_of(const ExportArguments& arguments) {
   check_arguments(arguments);
-  const Graph graph = load_graph(arguments.graph_path);
+  const Graph graph = load_graph(arguments.graph_path, arguments.reading);
   std::optional<Plan> plan;
-  if (!arguments.plan_path.empty()) plan = load_verified_plan(arguments.plan_path, graph);
+  if (!arguments.plan_path.empty())
+    plan = load_verified_plan(arguments.plan_path, graph, arguments.reading);
   const LoweredOrder lowered = plan && !arguments.use_reuse
                                    ? lower_order(graph, plan->reuses)
                                    : lower_order(graph, arguments.use_reuse);
@@ -155,6 +157,7 @@ void add_export_lp_command(CLI::App& app, int*) {
                       "Offsets are multiples of it, in bytes; else the plan's, else 64");
   command->add_flag("--reuse", arguments->use_reuse,
                     "Let in-place operators write over an input (may_reuse)");
+  add_reading(command, &arguments->reading);
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -17,6 +17,13 @@ void refuse_one_file(const std::string& output, const std::string& other, const 
 
 }  // namespace
 
+void add_reading(CLI::App* command, Reading* reading) {
+  reading->warn = [](const std::string& text) { note("lowtide: warning: %s\n", text.c_str()); };
+  command->add_flag(
+      "--strict", reading->strict,
+      "Unknown fields and columns, and reads that an update may overtake, are errors");
+}
+
 void claim_outputs(const std::vector<std::string>& inputs,
                    const std::vector<std::string>& outputs) {
   for (auto output = outputs.begin(); output != outputs.end(); ++output) {

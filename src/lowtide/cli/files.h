@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "lowtide/io/reading.h"
+
 namespace lowtide::cli {
 
 // An option or argument that names a file, or several; an empty name is an error, not an option
@@ -16,6 +18,9 @@ CLI::Option* add_file(CLI::App* command, const std::string& name, Paths* paths,
     return path.empty() ? "the name is empty" : "";
   });
 }
+
+// The option --strict, and warnings of the command's readers to standard error.
+void add_reading(CLI::App* command, Reading* reading);
 
 // Before any work: throws InputError if an output is an input as well, or two outputs are one file,
 // by whatever names and links, or if one can't be written at all. Empty paths are files not asked

@@ -56,13 +56,13 @@ struct LayoutArguments {
   int threads = 1;
   std::uint64_t seed = 0;
   bool json = false;
+  Reading reading;
 };
 
 void check(const LayoutArguments& arguments) {
   if (arguments.capacity && !arguments.banks.empty())
     throw InputError("--capacity", "each --bank has its own size");
-  if (!(arguments.time_limit_seconds >= 0))
-    throw InputError("time limit", "must be a number of seconds of at least 0");
+  check_limits(arguments.time_limit_seconds, arguments.step_limit, arguments.threads);
 }
 
 Limits limits_of(const LayoutArguments& arguments) {
@@ -135,7 +135,7 @@ void write_offsets(const IntervalCsv& csv, const Layout& layout, const std::stri
 int run(const LayoutArguments& arguments) {
   check(arguments);
   claim_outputs({arguments.csv_path}, {arguments.output_path});
-  IntervalCsv csv = load_interval_csv(arguments.csv_path);
+  IntervalCsv csv = load_interval_csv(arguments.csv_path, arguments.reading);
   const Interruptible interruptible;  // the layout's file is written whatever happens
   const Limits limits = limits_of(arguments).with_cancellation(interruptible.flag());
   if (!arguments.banks.empty())
@@ -197,6 +197,7 @@ void add_layout_command(CLI::App& app, int* exit_code) {
   command->add_option("--seed", arguments->seed, "For randomised searches")->capture_default_str();
   command->add_flag("--json", arguments->json, "Print one JSON object");
   command->footer(kColumns);
+  add_reading(command, &arguments->reading);
   command->callback([arguments, exit_code] { *exit_code = run(*arguments); });
 }
 

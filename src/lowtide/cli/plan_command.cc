@@ -20,6 +20,7 @@ struct PlanArguments {
   std::string plan_path;
   bool json = false;
   PlanOptions options;
+  Reading reading;
 };
 
 void print_json(const Graph& graph, const PlanOutcome& outcome, bool joint) {
@@ -85,7 +86,7 @@ void print_text(const Graph& graph, const PlanOutcome& outcome, bool joint) {
 
 void run(const PlanArguments& arguments) {
   claim_outputs({arguments.graph_path}, {arguments.plan_path});
-  const Graph graph = load_graph(arguments.graph_path);
+  const Graph graph = load_graph(arguments.graph_path, arguments.reading);
   const Interruptible interruptible;  // the plan's file is written whatever happens
   PlanOptions options = arguments.options;
   options.cancelled = interruptible.flag();
@@ -137,6 +138,7 @@ void add_plan_command(CLI::App& app, int*) {
   command->add_flag("--joint", options.joint,
                     "Least arena over orders and addresses at once (equation 9)");
   command->add_flag("--json", arguments->json, "Print one JSON object");
+  add_reading(command, &arguments->reading);
   command->callback([arguments] { run(*arguments); });
 }
 

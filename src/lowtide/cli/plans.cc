@@ -19,8 +19,8 @@ Plan make_plan(const Graph& graph, PlanOptions options) {
   return plan(graph, options).plan;
 }
 
-Plan load_plan_to_show(const std::string& path, const Graph& graph) {
-  Plan plan = load_verified_plan(path, graph);
+Plan load_plan_to_show(const std::string& path, const Graph& graph, const Reading& reading) {
+  Plan plan = load_verified_plan(path, graph, reading);
   prove_claims(graph, Limits::within_steps(kExplanationSteps), &plan);
   return plan;
 }

@@ -14,7 +14,7 @@ namespace lowtide::cli {
 Plan make_plan(const Graph& graph, PlanOptions options);
 
 // To be shown: verified, and the bounds that are quickly proved are no longer claims.
-Plan load_plan_to_show(const std::string& path, const Graph& graph);
+Plan load_plan_to_show(const std::string& path, const Graph& graph, const Reading& reading);
 
 // Prints a line for each thing that is wrong with the plan. False if nothing is.
 bool print_violations(const Graph& graph, const LoadedPlan& loaded);

@@ -30,12 +30,13 @@ struct ReportArguments {
   std::string csv_path;
   std::string dot_path;
   PlanOptions options{.time_limit_seconds = 10};
+  Reading reading;
 };
 
 std::vector<Plan> plans_to_show(const Graph& graph, const ReportArguments& arguments) {
   std::vector<Plan> plans;
   for (const std::string& path : arguments.plan_paths)
-    plans.push_back(load_plan_to_show(path, graph));
+    plans.push_back(load_plan_to_show(path, graph, arguments.reading));
   if (plans.empty()) plans.push_back(make_plan(graph, arguments.options));
   return plans;
 }
@@ -81,7 +82,7 @@ void run(const ReportArguments& arguments) {
       a.dot_path.empty())
     throw InputError("report", "say what to write: -o, --svg, --trace, --csv or --dot");
   claim(a);
-  const Graph graph = load_graph(a.graph_path);
+  const Graph graph = load_graph(a.graph_path, a.reading);
   const std::vector<Plan> plans = plans_to_show(graph, a);
   const Plan& first = plans.front();
   if (!a.report_path.empty()) write(a.report_path, page(graph, plans, a));
@@ -115,6 +116,7 @@ void add_report_command(CLI::App& app, int*) {
       ->add_option("--time-limit", arguments->options.time_limit_seconds,
                    "Seconds for a plan that is made")
       ->capture_default_str();
+  add_reading(command, &arguments->reading);
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "lowtide/base/text.h"
+#include "lowtide/graph/mutation_order.h"
 
 namespace lowtide {
 namespace {
@@ -55,6 +57,9 @@ class SharedStrings {
   std::unordered_map<std::string, std::uint32_t> index_;
 };
 
+// Of a cycle.
+constexpr std::size_t kMostNamed = 20;
+
 std::string tensor_label(std::string_view name) { return "tensor " + quote(name); }
 std::string node_label(std::string_view name) { return "node " + quote(name); }
 
@@ -63,16 +68,17 @@ void check_amount(const std::string& where, const char* what, Bytes bytes) {
     throw InputError(where, std::string(what) + " is negative: " + std::to_string(bytes));
 }
 
-// Keeps the first of each. Rows without duplicates, nearly all, cost a sort and not n^2.
+// Keeps the first of each.
 template <class T>
 void remove_duplicates(std::vector<T>* items) {
   std::vector<T> sorted = *items;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end()) return;
-  std::vector<T> unique;
-  for (const T& item : *items)
-    if (std::find(unique.begin(), unique.end(), item) == unique.end()) unique.push_back(item);
-  *items = std::move(unique);
+  std::vector<std::uint8_t> seen(sorted.size(), 0);
+  std::erase_if(*items, [&](const T& item) {
+    const auto at = std::lower_bound(sorted.begin(), sorted.end(), item) - sorted.begin();
+    return std::exchange(seen[static_cast<std::size_t>(at)], 1) != 0;
+  });
 }
 
 // One cycle among `predecessors`, each node before the next that needs it; empty if there is none.
@@ -116,6 +122,7 @@ struct GraphBuilder::State {
   NameTable node_names;
   SharedStrings ops;
   SharedStrings phases;
+  bool orders_mutations = false;
   Bytes sum = 0;  // of all sizes and workspaces: what must fit in 63 bits
 
   // Per node, indices of mention.
@@ -164,6 +171,9 @@ struct GraphBuilder::State {
   void read_what_is_mutated();
   void set_producers();
   void check_reuses() const;
+  void check_reused(NodeId v, std::vector<TensorId> reused, std::span<const TensorId> of_node,
+                    const char* otherwise) const;
+  void order_accesses();
   void connect();
   void check_order() const;
 };
@@ -221,20 +231,52 @@ void GraphBuilder::State::set_producers() {
   graph.consumers_ = graph.inputs_.transposed(graph.num_tensors());
 }
 
+// Each new tensor an output with one old one, each old one an input with one new one: of two that
+// would take the same bytes, which is meant?
 void GraphBuilder::State::check_reuses() const {
-  const auto holds = [](std::span<const TensorId> tensors, TensorId t) {
-    return std::find(tensors.begin(), tensors.end(), t) != tensors.end();
-  };
   for (NodeId v : graph_nodes()) {
+    std::vector<TensorId> fresh, old;
     for (const Reuse& reuse : graph.may_reuse_[v]) {
-      if (!holds(graph.outputs_[v], reuse.fresh))
-        throw InputError(
-            node(v), "may_reuse: " + quote(graph.tensor_name(reuse.fresh)) + " is not an output");
-      if (!holds(graph.inputs_[v], reuse.old))
-        throw InputError(node(v),
-                         "may_reuse: " + quote(graph.tensor_name(reuse.old)) + " is not an input");
+      fresh.push_back(reuse.fresh);
+      old.push_back(reuse.old);
     }
+    check_reused(v, std::move(fresh), graph.outputs_[v], "is not an output");
+    check_reused(v, std::move(old), graph.inputs_[v], "is not an input");
   }
+}
+
+void GraphBuilder::State::check_reused(NodeId v, std::vector<TensorId> reused,
+                                       std::span<const TensorId> of_node,
+                                       const char* otherwise) const {
+  if (reused.empty()) return;
+  const auto fail = [&](TensorId t, const char* what) {
+    throw InputError(node(v), "may_reuse: " + quote(graph.tensor_name(t)) + " " + what);
+  };
+  std::vector<TensorId> known(of_node.begin(), of_node.end());
+  std::sort(known.begin(), known.end());
+  for (TensorId t : reused)
+    if (!std::binary_search(known.begin(), known.end(), t)) fail(t, otherwise);
+  std::sort(reused.begin(), reused.end());
+  const auto twice = std::adjacent_find(reused.begin(), reused.end());
+  if (twice != reused.end()) fail(*twice, "is in several pairs");
+}
+
+void GraphBuilder::State::order_accesses() {
+  const std::vector<AccessPair> pairs = access_pairs(graph);
+  Csr<NodeId, NodeId> after;
+  auto pair = pairs.begin();
+  for (NodeId v : graph_nodes()) {
+    std::vector<NodeId> row(graph.after_[v].begin(), graph.after_[v].end());
+    std::vector<NodeId> producers;
+    for (TensorId t : graph.inputs_[v]) producers.push_back(graph.producer_[t]);
+    std::sort(producers.begin(), producers.end());
+    for (; pair != pairs.end() && pair->second == v; ++pair)
+      if (!std::binary_search(producers.begin(), producers.end(), pair->first))
+        row.push_back(pair->first);
+    remove_duplicates(&row);
+    after.push_row(row);
+  }
+  graph.after_ = std::move(after);
 }
 
 void GraphBuilder::State::connect() {
@@ -260,7 +302,11 @@ void GraphBuilder::State::check_order() const {
                          "stands before " + node(u) +
                              ", which it depends on: nodes must stand in a legal program order");
       std::string path = quote(graph.node_name(cycle.back()));
-      for (NodeId w : cycle) path += " -> " + quote(graph.node_name(w));
+      for (std::size_t i = 0; i < cycle.size(); ++i)
+        if (i < kMostNamed || i + 1 == cycle.size())
+          path += " -> " + quote(graph.node_name(cycle[i]));
+        else if (i == kMostNamed)
+          path += " -> ...";
       throw InputError(node(cycle.back()), "is on a cycle of dependencies: " + path);
     }
   }
@@ -284,6 +330,8 @@ void GraphBuilder::set_source(std::string source) { state().graph.source_ = std:
 void GraphBuilder::set_meta_json(std::string meta_json) {
   state().graph.meta_json_ = std::move(meta_json);
 }
+
+void GraphBuilder::order_mutations() { state().orders_mutations = true; }
 
 void GraphBuilder::add_tensor(const TensorSpec& tensor) {
   Graph& graph = state().graph;
@@ -337,6 +385,7 @@ Graph GraphBuilder::build() && {
   state.read_what_is_mutated();
   state.set_producers();
   state.check_reuses();
+  if (state.orders_mutations) state.order_accesses();
   state.connect();
   state.check_order();
   return std::move(state.graph);

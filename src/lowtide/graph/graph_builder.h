@@ -9,8 +9,8 @@
 // Nodes are added in program order. Throws InputError, naming the element and the reason, on:
 // duplicate or empty names, unknown tensors or nodes, negative sizes, sums of bytes over 2^63-1, a
 // tensor with two producers, a persistent tensor as an output, `may_reuse` of tensors that are not
-// an output and an input of the node, a cycle (printed), and nodes that do not stand in a legal
-// order.
+// an output and an input of the node or of one tensor in two pairs, a cycle (printed), and nodes
+// that do not stand in a legal order.
 #pragma once
 
 #include <map>
@@ -58,6 +58,10 @@ class GraphBuilder {
   void set_meta_json(std::string meta_json);
   void add_tensor(const TensorSpec& tensor);
   void add_node(const NodeSpec& node);
+
+  // build() adds to `after` what keeps the reads and writes of each tensor in `mutates` in program
+  // order (graph/mutation_order.h), where no arc does so yet.
+  void order_mutations();
 
   // Uses the builder up, whether it succeeds or throws.
   Graph build() &&;

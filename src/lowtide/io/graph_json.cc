@@ -1,26 +1,22 @@
 #include "lowtide/io/graph_json.h"
 
-#include <functional>
-
 #include "lowtide/base/text.h"
 #include "lowtide/graph/graph_builder.h"
+#include "lowtide/graph/mutation_order.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/json_fields.h"
+#include "lowtide/io/json_stream.h"
 
 namespace lowtide {
 namespace {
 
 constexpr const char* kFormat = "lowtide-graph";
 
-// "tensor 'x'", or "tensor 7" where the name is missing.
-std::string label_of(const char* what, const Json& object, std::size_t index) {
-  if (object.is_object()) {
-    const auto name = object.find("name");
-    if (name != object.end() && name->is_string())
-      return std::string(what) + " " + quote(name->get_ref<const std::string&>());
-  }
-  return std::string(what) + " " + std::to_string(index);
-}
+constexpr std::string_view kFields[] = {"format", "version", "name", "source"};
+constexpr std::string_view kTensorFields[] = {"name", "bytes", "kind", "output"};
+constexpr std::string_view kNodeFields[] = {
+    "name",      "op",    "inputs",    "outputs",         "mutates", "after",
+    "may_reuse", "phase", "pointwise", "workspace_bytes", "time_us"};
 
 TensorSpec read_tensor(const Json& object, std::size_t index) {
   const JsonFields fields(object, label_of("tensor", object, index));
@@ -50,53 +46,10 @@ NodeSpec read_node(const Json& object, std::size_t index) {
           .time_us = fields.number("time_us")};
 }
 
-// Sees every value the parser finishes and takes the elements of "tensors" and "nodes" away.
-class GraphReader {
- public:
-  // The parser's filter: false drops the value. Depths: 0 the document, 1 a section, 2 an element.
-  bool operator()(int depth, Json::parse_event_t event, Json& value) {
-    using Event = Json::parse_event_t;
-    if (depth == 1 && event == Event::key) {
-      section_ = value.get<std::string>();
-      in_list_ = false;
-    } else if (depth == 1 && event == Event::array_start) {
-      in_list_ = section_ == "tensors" || section_ == "nodes";
-    } else if (depth == 1 && event == Event::value && section_ == "format" && value != kFormat) {
-      throw InputError("graph",
-                       std::string("format must be '") + kFormat + "', not " + shown(value));
-    }
-    const bool finished =
-        event == Event::object_end || event == Event::array_end || event == Event::value;
-    if (depth != 2 || !in_list_ || !finished) return true;
-    add(value);
-    return false;
-  }
-
-  Graph finish(const Json& document) {
-    const JsonFields fields(document, "graph");
-    check_format(fields, kFormat);
-    fields.required_list("tensors");
-    fields.required_list("nodes");
-    builder_.set_name(fields.text("name"));
-    builder_.set_source(fields.text("source"));
-    if (fields.has("meta")) builder_.set_meta_json(json_text(document["meta"]));
-    return std::move(builder_).build();
-  }
-
- private:
-  void add(const Json& element) {
-    if (section_ == "tensors")
-      builder_.add_tensor(read_tensor(element, num_tensors_++));
-    else
-      builder_.add_node(read_node(element, num_nodes_++));
-  }
-
-  GraphBuilder builder_;
-  std::string section_;
-  bool in_list_ = false;
-  std::size_t num_tensors_ = 0;
-  std::size_t num_nodes_ = 0;
-};
+void refuse_unordered(const Graph& graph) {
+  const std::vector<AccessPair> unordered = unordered_accesses(graph);
+  if (!unordered.empty()) throw InputError("", describe(graph, unordered.front()));
+}
 
 template <class Id, class Name>
 OrderedJson names_of(std::span<const Id> ids, const Name& name) {
@@ -131,6 +84,12 @@ OrderedJson node_json(const Graph& graph, NodeId v) {
   return object;
 }
 
+// What GraphBuilder was given as JSON, if it is.
+const std::string& checked_json(const std::string& text) {
+  if (!Json::accept(text)) throw InputError("graph", "meta is no JSON text");
+  return text;
+}
+
 // `,"key":[` and one element a line.
 template <class Ids, class Element>
 void append_list(const char* key, Ids ids, const Element& element, std::string* text) {
@@ -145,24 +104,43 @@ void append_list(const char* key, Ids ids, const Element& element, std::string* 
 
 }  // namespace
 
-Graph parse_graph(const std::string& text, const std::string& where) {
-  GraphReader reader;
-  const Json document = parse_json(text, where, std::ref(reader));
+Graph parse_graph(const std::string& text, const std::string& where, const Reading& reading) {
+  GraphBuilder builder;
+  const JsonList lists[] = {
+      {"tensors", "tensor", kTensorFields,
+       [&](const Json& tensor, std::size_t i) { builder.add_tensor(read_tensor(tensor, i)); }},
+      {"nodes", "node", kNodeFields,
+       [&](const Json& node, std::size_t i) { builder.add_node(read_node(node, i)); }}};
+  const JsonSchema schema{"graph", kFormat, kFields, "meta", lists};
+  Remarks remarks(where, reading);
+  const Json document = read_json(text, where, schema, &remarks);
   try {
-    return reader.finish(document);
+    const JsonFields fields(document, "graph");
+    check_format(fields, kFormat);
+    fields.required_list("tensors");
+    fields.required_list("nodes");
+    builder.set_name(fields.text("name"));
+    builder.set_source(fields.text("source"));
+    builder.set_meta_json(fields.text("meta"));
+    Graph graph = std::move(builder).build();
+    if (reading.strict) refuse_unordered(graph);
+    remarks.tell();
+    return graph;
   } catch (const InputError& error) {
     throw InputError(where, error.what());
   }
 }
 
-Graph load_graph(const std::string& path) { return parse_graph(read_file(path), path); }
+Graph load_graph(const std::string& path, const Reading& reading) {
+  return parse_graph(read_file(path), path, reading);
+}
 
 std::string format_graph(const Graph& graph) {
   OrderedJson head = {
       {"format", kFormat}, {"version", 1}, {"name", graph.name()}, {"source", graph.source()}};
-  if (!graph.meta_json().empty()) head["meta"] = OrderedJson::parse(graph.meta_json());
   std::string text = json_text(head);
-  text.pop_back();  // its closing brace: the lists go on
+  text.pop_back();  // its closing brace: the fields go on
+  if (!graph.meta_json().empty()) text += ",\"meta\":" + checked_json(graph.meta_json());
   append_list(
       "tensors", graph.tensors(), [&](TensorId t) { return tensor_json(graph, t); }, &text);
   append_list(

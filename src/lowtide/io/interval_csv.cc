@@ -52,11 +52,38 @@ struct Columns {
   std::size_t count = 0;
 };
 
+struct KnownColumn {
+  std::string_view name;
+  int Columns::*place;
+};
+
+constexpr KnownColumn kColumns[] = {{"id", &Columns::id},
+                                    {"buffer", &Columns::id},
+                                    {"buffer_id", &Columns::id},
+                                    {"lower", &Columns::lower},
+                                    {"start", &Columns::lower},
+                                    {"begin", &Columns::lower},
+                                    {"upper", &Columns::upper},
+                                    {"end", &Columns::end},
+                                    {"size", &Columns::size},
+                                    {"alignment", &Columns::alignment},
+                                    {"offset", &Columns::offset},
+                                    {"hint", &Columns::hint},
+                                    {"gaps", &Columns::gaps},
+                                    {"alias", &Columns::alias},
+                                    {"adjacent", &Columns::adjacent},
+                                    {"may_reuse", &Columns::may_reuse},
+                                    {"banks", &Columns::banks}};
+
+// What `report --csv` and `layout --bank` write beside.
+constexpr std::string_view kOurNotes[] = {"op", "phase", "part", "module", "bank"};
+
 }  // namespace
 
 class IntervalCsvReader {
  public:
-  IntervalCsvReader(std::string text, std::string where) : where_(std::move(where)) {
+  IntervalCsvReader(std::string text, std::string where, const Reading& reading)
+      : where_(std::move(where)), remarks_(where_, reading) {
     csv_.text_ = std::move(text);
   }
 
@@ -79,6 +106,7 @@ class IntervalCsvReader {
     if (!has_header) throw InputError(where_, "is empty: a header id,lower,upper,size is needed");
     if (columns_.may_reuse >= 0) read_permissions();
     if (const auto fault = find_fault(csv_)) fail_at(fault->buffer, fault->reason);
+    remarks_.tell();
     return std::move(csv_);
   }
 
@@ -113,28 +141,19 @@ class IntervalCsvReader {
   }
 
   void name_column(std::string_view name, int at) {
-    const std::pair<const char*, int*> known[] = {{"id", &columns_.id},
-                                                  {"buffer", &columns_.id},
-                                                  {"buffer_id", &columns_.id},
-                                                  {"lower", &columns_.lower},
-                                                  {"start", &columns_.lower},
-                                                  {"begin", &columns_.lower},
-                                                  {"upper", &columns_.upper},
-                                                  {"end", &columns_.end},
-                                                  {"size", &columns_.size},
-                                                  {"alignment", &columns_.alignment},
-                                                  {"offset", &columns_.offset},
-                                                  {"hint", &columns_.hint},
-                                                  {"gaps", &columns_.gaps},
-                                                  {"alias", &columns_.alias},
-                                                  {"adjacent", &columns_.adjacent},
-                                                  {"may_reuse", &columns_.may_reuse},
-                                                  {"banks", &columns_.banks}};
-    for (const auto& [known_name, column] : known) {
-      if (name != known_name) continue;
-      if (*column >= 0) fail("the header names column " + quote(name) + " twice");
-      *column = at;
-    }
+    const auto known = std::find_if(std::begin(kColumns), std::end(kColumns),
+                                    [&](const KnownColumn& column) { return column.name == name; });
+    if (known == std::end(kColumns)) return remark(name);
+    int& column = columns_.*known->place;
+    if (column >= 0) fail("the header names column " + quote(name) + " twice");
+    column = at;
+  }
+
+  void remark(std::string_view name) {
+    if (std::find(std::begin(kOurNotes), std::end(kOurNotes), name) != std::end(kOurNotes)) return;
+    std::vector<std::string_view> names;
+    for (const KnownColumn& column : kColumns) names.push_back(column.name);
+    remarks_.unknown("", "column", name, names);
   }
 
   std::int64_t number(std::string_view cell, const char* name) const {
@@ -240,6 +259,7 @@ class IntervalCsvReader {
   }
 
   std::string where_;
+  Remarks remarks_;
   std::size_t line_ = 1;  // where the row at hand begins
   Columns columns_;
   IntervalCsv csv_;
@@ -334,12 +354,12 @@ std::size_t IntervalCsv::line_number(BufferId b) const {
   return 1 + static_cast<std::size_t>(std::count(text_.begin(), end, '\n'));
 }
 
-IntervalCsv parse_interval_csv(std::string text, const std::string& where) {
-  return IntervalCsvReader(std::move(text), where).read();
+IntervalCsv parse_interval_csv(std::string text, const std::string& where, const Reading& reading) {
+  return IntervalCsvReader(std::move(text), where, reading).read();
 }
 
-IntervalCsv load_interval_csv(const std::string& path) {
-  return parse_interval_csv(read_file(path), path);
+IntervalCsv load_interval_csv(const std::string& path, const Reading& reading) {
+  return parse_interval_csv(read_file(path), path, reading);
 }
 
 void write_interval_csv(const IntervalCsv& csv, std::span<const AnswerColumn> columns,

@@ -3,7 +3,8 @@
 //   id,lower,upper,size[,alignment][,offset][,hint][,gaps][,alias][,adjacent][,may_reuse]
 //     [,banks]...
 //
-// Any column order; other columns are carried through. Lifetimes are half-open steps [lower,
+// Any column order; other columns are carried through, with a remark (io/reading.h) unless lowtide
+// writes them itself. Lifetimes are half-open steps [lower,
 // upper). `start` or `begin` stand for lower, and `end` for an inclusive upper (upper = end + 1, in
 // gaps as well). An `offset` that is not empty is fixed; a `hint` that is not negative is tried.
 //
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "lowtide/io/file.h"
+#include "lowtide/io/reading.h"
 #include "lowtide/model/layout_request.h"
 
 namespace lowtide {
@@ -53,8 +55,9 @@ class IntervalCsv : public LayoutRequest {
 };
 
 // Throws InputError with file, line and reason.
-IntervalCsv load_interval_csv(const std::string& path);
-IntervalCsv parse_interval_csv(std::string text, const std::string& where);
+IntervalCsv load_interval_csv(const std::string& path, const Reading& reading = {});
+IntervalCsv parse_interval_csv(std::string text, const std::string& where,
+                               const Reading& reading = {});
 
 // A column for the answer: it replaces that of its name, or stands at the end.
 struct AnswerColumn {

@@ -6,20 +6,6 @@
 #include "lowtide/base/text.h"
 
 namespace lowtide {
-namespace {
-
-// Deeper nesting than any real file: keeps recursion (printing meta) off the stack's end.
-constexpr int kMaxDepth = 500;
-
-// "[json.exception.parse_error.101] parse error at ...": the tag says nothing to a user.
-std::string without_tag(const std::string& message) {
-  const std::size_t end = message.find("] ");
-  return escaped(message.rfind("[json", 0) == 0 && end != std::string::npos
-                     ? message.substr(end + 2)
-                     : message);
-}
-
-}  // namespace
 
 JsonFields::JsonFields(const Json& object, std::string label)
     : object_(object), label_(std::move(label)) {
@@ -134,23 +120,6 @@ void check_format(const JsonFields& document, const std::string& format) {
   const Bytes version = document.required_bytes("version");
   if (version != 1)
     throw InputError(document.label(), "version must be 1, not " + std::to_string(version));
-}
-
-Json parse_json(const std::string& text, const std::string& where,
-                const Json::parser_callback_t& filter) {
-  const auto guarded = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (depth > kMaxDepth) throw InputError("document", "is nested too deeply");
-    return filter ? filter(depth, event, value) : true;
-  };
-  try {
-    return Json::parse(text, guarded);
-  } catch (const nlohmann::json::parse_error& error) {
-    throw InputError(where, "is not JSON: " + without_tag(error.what()));
-  } catch (const nlohmann::json::exception& error) {  // a number beyond double's range
-    throw InputError(where, "is not usable JSON: " + without_tag(error.what()));
-  } catch (const InputError& error) {
-    throw InputError(where, error.what());
-  }
 }
 
 void append_json_string(std::string_view text, std::string* json) {

@@ -58,11 +58,6 @@ bool is_beyond_bytes(const Json& value);
 // Throws InputError unless the document says `format` and version 1.
 void check_format(const JsonFields& document, const std::string& format);
 
-// Parses `text`; `where` stands for the file in every error, those the filter throws included. The
-// filter sees each finished value and may take it away (return false); see nlohmann::json::parse.
-Json parse_json(const std::string& text, const std::string& where,
-                const Json::parser_callback_t& filter = nullptr);
-
 // `value` as JSON text, in ASCII: a terminal that it is printed to only shows it. Bytes that are
 // not UTF-8 are replaced, never thrown at.
 template <class AnyJson>

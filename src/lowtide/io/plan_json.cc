@@ -8,12 +8,20 @@
 #include "lowtide/base/text.h"
 #include "lowtide/io/file.h"
 #include "lowtide/io/json_fields.h"
+#include "lowtide/io/json_stream.h"
 #include "lowtide/verify/verifier.h"
 
 namespace lowtide {
 namespace {
 
 constexpr const char* kFormat = "lowtide-plan";
+constexpr std::string_view kFields[] = {"format",       "version",
+                                        "graph",        "schedule",
+                                        "offsets",      "workspace_offsets",
+                                        "reuses",       "alignment",
+                                        "peak_bytes",   "peak_lower_bound_bytes",
+                                        "arena_bytes",  "arena_lower_bound_bytes",
+                                        "order_status", "layout_status"};
 
 Status parse_status(const JsonFields& fields, const char* field) {
   const std::string text = fields.required_text(field);
@@ -145,21 +153,26 @@ void append_offsets(const char* field, const IdVector<Id, Bytes>& offsets, const
 
 }  // namespace
 
-LoadedPlan parse_plan(const std::string& text, const std::string& where, const Graph& graph) {
-  const Json document = parse_json(text, where);
+LoadedPlan parse_plan(const std::string& text, const std::string& where, const Graph& graph,
+                      const Reading& reading) {
+  Remarks remarks(where, reading);
+  const Json document = read_json(text, where, {"plan", kFormat, kFields, "", {}}, &remarks);
   try {
-    return PlanReader(graph).read(document);
+    LoadedPlan loaded = PlanReader(graph).read(document);
+    remarks.tell();
+    return loaded;
   } catch (const InputError& error) {
     throw InputError(where, error.what());
   }
 }
 
-LoadedPlan load_plan(const std::string& path, const Graph& graph) {
-  return parse_plan(read_file(path), path, graph);
+LoadedPlan load_plan(const std::string& path, const Graph& graph, const Reading& reading) {
+  return parse_plan(read_file(path), path, graph, reading);
 }
 
-Plan load_verified_plan(const std::string& path, const Graph& graph, std::size_t most_named) {
-  LoadedPlan loaded = load_plan(path, graph);
+Plan load_verified_plan(const std::string& path, const Graph& graph, const Reading& reading,
+                        std::size_t most_named) {
+  LoadedPlan loaded = load_plan(path, graph, reading);
   if (!loaded.mismatches.empty()) throw InputError(path, loaded.mismatches.front());
   std::string wrong;
   const auto violations = verify(graph, loaded.plan, most_named);

@@ -7,6 +7,7 @@
 
 #include "lowtide/graph/graph.h"
 #include "lowtide/graph/plan.h"
+#include "lowtide/io/reading.h"
 
 namespace lowtide {
 
@@ -19,12 +20,14 @@ struct LoadedPlan {
 };
 
 // Throws InputError where the file is no plan at all (not JSON, wrong format, wrong types).
-LoadedPlan load_plan(const std::string& path, const Graph& graph);
-LoadedPlan parse_plan(const std::string& text, const std::string& where, const Graph& graph);
+LoadedPlan load_plan(const std::string& path, const Graph& graph, const Reading& reading = {});
+LoadedPlan parse_plan(const std::string& text, const std::string& where, const Graph& graph,
+                      const Reading& reading = {});
 
 // As load_plan, but a mismatch or a violation is an InputError too: what comes back has passed the
 // verifier. Of the violations the first `most_named` are named.
-Plan load_verified_plan(const std::string& path, const Graph& graph, std::size_t most_named = 1);
+Plan load_verified_plan(const std::string& path, const Graph& graph, const Reading& reading = {},
+                        std::size_t most_named = 1);
 
 std::string format_plan(const Graph& graph, const Plan& plan);
 

@@ -44,6 +44,15 @@ const LayoutSolver& layout_solver_named(const std::string& option, const std::st
   return *find_layout_solver(name);
 }
 
+void check_limits(double time_limit_seconds, std::int64_t step_limit, int threads) {
+  if (!(time_limit_seconds >= 0))
+    throw InputError("time limit", "must be a number of seconds of at least 0");
+  if (step_limit < 0)
+    throw InputError("step limit", "must be at least 0, not " + std::to_string(step_limit));
+  if (threads < 1 || threads > kMaxThreads)
+    throw InputError("threads", "must be between 1 and 1024, not " + std::to_string(threads));
+}
+
 void check_options(const PlanOptions& options) {
   check_name("order", "solver", options.order, order_solvers());
   layout_solver_named("layout", options.layout);
@@ -51,15 +60,10 @@ void check_options(const PlanOptions& options) {
     check_name("rewrite", "pass", name, rewrite_passes());
   if (options.joint && options.use_reuse)
     throw InputError("joint", "can't be asked for together with reuse: the joint program has none");
-  if (!(options.time_limit_seconds >= 0))
-    throw InputError("time limit", "must be a number of seconds of at least 0");
-  if (options.step_limit < 0) throw InputError("step limit", "must be at least 0");
+  check_limits(options.time_limit_seconds, options.step_limit, options.threads);
   if (options.alignment < 1 || options.alignment > kMaxAlignment)
     throw InputError("alignment",
                      "must be between 1 and 2^40 bytes, not " + std::to_string(options.alignment));
-  if (options.threads < 1 || options.threads > kMaxThreads)
-    throw InputError("threads",
-                     "must be between 1 and 1024, not " + std::to_string(options.threads));
 }
 
 }  // namespace lowtide

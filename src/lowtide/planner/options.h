@@ -33,6 +33,9 @@ struct PlanOptions {
 // Throws InputError naming the option: unknown solvers (with the known ones), limits out of range.
 void check_options(const PlanOptions& options);
 
+// What a layout alone is limited by as well.
+void check_limits(double time_limit_seconds, std::int64_t step_limit, int threads);
+
 // For who wants a layout alone; throws InputError as above.
 const LayoutSolver& layout_solver_named(const std::string& option, const std::string& name);
 

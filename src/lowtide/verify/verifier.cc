@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "lowtide/base/text.h"
@@ -139,6 +140,10 @@ class Verifier {
   }
 
   void check_reuses() {
+    std::set<std::pair<TensorId, TensorId>> allowed;
+    if (!plan_.reuses.empty())
+      for (NodeId v : graph_.nodes())
+        for (const Reuse& pair : graph_.may_reuse(v)) allowed.emplace(pair.fresh, pair.old);
     for (const Reuse& reuse : plan_.reuses) {
       if (reuse.fresh.index() >= graph_.num_tensors() ||
           reuse.old.index() >= graph_.num_tensors()) {
@@ -146,9 +151,7 @@ class Verifier {
         continue;
       }
       const std::string pair = tensor(reuse.fresh) + " reuses " + tensor(reuse.old);
-      const NodeId v = graph_.producer(reuse.fresh);
-      const auto allowed = v.is_none() ? std::span<const Reuse>() : graph_.may_reuse(v);
-      if (std::find(allowed.begin(), allowed.end(), reuse) == allowed.end())
+      if (!allowed.contains({reuse.fresh, reuse.old}))
         findings_.add(Kind::kReuse, pair + ", which the graph does not allow");
       else if (offset(reuse.fresh) != offset(reuse.old))
         findings_.add(Kind::kReuse, pair + " at another offset");
