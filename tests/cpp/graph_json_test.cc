@@ -43,6 +43,12 @@ TEST(GraphJson, KeepsMetaAndHostileNames) {
                                       R"("format":"lowtide-graph"})",
                                   "g.json");
   EXPECT_EQ(graph.meta_json(), R"({"a":[1,2.5,null]})");
+  EXPECT_EQ(parse_graph(document("", "").insert(1, R"("meta":null,)"), "g.json").meta_json(), "");
+  EXPECT_EQ(
+      parse_graph(document("", "").insert(1, R"("meta":{"z":1,"a":{"z":[{}],"z":"\u00e9"}},)"),
+                  "g.json")
+          .meta_json(),
+      R"({"z":1,"a":{"z":[{}],"z":"\u00e9"}})");
   EXPECT_EQ(graph.tensor_name(TensorId(0)), "</script>\"\xC3\xA9\x01\n");
   EXPECT_EQ(format_graph(parse_graph(format_graph(graph), "x")), format_graph(graph));
 }

@@ -121,7 +121,7 @@ Graph parse_graph(const std::string& text, const std::string& where, const Readi
     fields.required_list("nodes");
     builder.set_name(fields.text("name"));
     builder.set_source(fields.text("source"));
-    builder.set_meta_json(fields.text("meta"));
+    if (const std::string meta = fields.text("meta"); meta != "null") builder.set_meta_json(meta);
     Graph graph = std::move(builder).build();
     if (reading.strict) refuse_unordered(graph);
     remarks.tell();
