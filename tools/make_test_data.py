@@ -22,8 +22,8 @@ def sgd(model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 
 
-def clipped(optimizer: type[torch.optim.Optimizer], micro_batches: int, heads: int = 1) -> lowtide.Graph:
-    """A step that clips by norm what it has added up over micro-batches; as many losses as heads."""
+def added_up(optimizer: type[torch.optim.Optimizer], recipe: Recipe, heads: int = 1) -> lowtide.Graph:
+    """A step that adds gradients up over micro-batches, or clips them; as many losses as heads."""
     width, classes = 256, 10
     torch.manual_seed(0)
 
@@ -32,11 +32,10 @@ def clipped(optimizer: type[torch.optim.Optimizer], micro_batches: int, heads: i
 
     head = [torch.nn.Sequential(*layers(1), torch.nn.Linear(width, classes)) for _ in range(heads)]
     model = Heads(torch.nn.Sequential(*layers(6 - heads)), head)
-    batches = [(torch.randn(32, width), torch.randint(classes, (32,))) for _ in range(micro_batches)]
-    recipe = Recipe(micro_batches=micro_batches, clip_norm=1.0)
-    batch = batches if micro_batches > 1 else batches[0]
+    batches = [(torch.randn(32, width), torch.randint(classes, (32,))) for _ in range(recipe.micro_batches)]
+    batch = batches if recipe.micro_batches > 1 else batches[0]
     step = trace_step(model, sum_of_losses, optimizer(model.parameters(), lr=0.01), batch, recipe=recipe)
-    return read_graph(step, f"clipped-{micro_batches}-{heads}", {}).graph
+    return read_graph(step, type(model).__name__, {}).graph
 
 
 class Heads(torch.nn.Module):
@@ -56,6 +55,7 @@ def sum_of_losses(outputs: list[torch.Tensor], target: torch.Tensor) -> torch.Te
 def main() -> None:
     cross_entropy = torch.nn.functional.cross_entropy
     mlp, cnn, transformer = models.mlp(), models.cnn(dropout=0.5), models.TiedTransformer()
+    both = Recipe(micro_batches=2, clip_norm=1.0)
     graphs = {
         "mlp-train": lowtide.torch.capture(mlp, cross_entropy, sgd(mlp), models.vector_batch()),
         "cnn-train": lowtide.torch.capture(cnn, cross_entropy, sgd(cnn), models.image_batch()),
@@ -66,11 +66,12 @@ def main() -> None:
             models.token_batch(),
         ),
         "cnn-eval": lowtide.torch.capture_inference(cnn.eval(), models.image_batch()[0]),
-        "clip-adamw": clipped(torch.optim.AdamW, 1),
-        "accumulate-clip-sgd": clipped(torch.optim.SGD, 2),
-        "accumulate-clip-adamw": clipped(torch.optim.AdamW, 2),
-        "losses-clip-sgd": clipped(torch.optim.SGD, 1, heads=3),
-        "losses-accumulate-clip-sgd": clipped(torch.optim.SGD, 2, heads=3),
+        "clip-adamw": added_up(torch.optim.AdamW, Recipe(clip_norm=1.0)),
+        "accumulate-sgd": added_up(torch.optim.SGD, Recipe(micro_batches=2)),
+        "accumulate-clip-sgd": added_up(torch.optim.SGD, both),
+        "accumulate-clip-adamw": added_up(torch.optim.AdamW, both),
+        "losses-clip-sgd": added_up(torch.optim.SGD, Recipe(clip_norm=1.0), heads=3),
+        "losses-accumulate-clip-sgd": added_up(torch.optim.SGD, both, heads=3),
     }
     for name, graph in graphs.items():
         lowtide.save(graph, ROOT / "tests" / "data" / f"{name}.json")

@@ -23,10 +23,16 @@
 // j is a fork, A its descendants, and L(S) the bytes that are there before j has run, or are j's,
 // and that S reads.
 //
-// For the best S the minimum over D is then made exact, by one minimum cut for each v that may hold
-// the bound down (analysis/node_cut, with S - v on its side); their networks are small, for most
-// nodes are in S or behind v.
+// Where there is no join, alike nodes make a set: those that need most by themselves. Gradients
+// that are added up and not clipped are one. Whichever is complete first, each of the others still
+// has its activations, or what was added up of it.
+//
+// For the chosen S the minimum over D is then made exact, by one minimum cut for each v that may
+// hold the bound down (analysis/node_cut, with S - v on its side); their networks are small, for
+// most nodes are in S or behind v.
 #pragma once
+
+#include <vector>
 
 #include "lowtide/base/limits.h"
 #include "lowtide/model/order_problem.h"
@@ -36,8 +42,18 @@ namespace lowtide {
 enum class SetEnd { kLast, kFirst };
 
 // No order has a lower peak. Sets are sought among the ancestors of `join` if their last node
-// counts, among its descendants if the first does. O(m log n), and the cuts, unless what the set is
-// surely to need is `enough`. Where the meter stops it: a lower bound that may be smaller.
-Bytes set_bound(const OrderProblem& problem, NodeId join, SetEnd end, Bytes enough, Meter* meter);
+// counts, among its descendants if the first does. O(m log n), and the cuts, which are made while
+// they may raise `known`, a bound already, and need to, up to `enough`. Where the meter stops it: a
+// lower bound that may be smaller.
+Bytes set_bound(const OrderProblem& problem, NodeId join, SetEnd end, Bytes known, Bytes enough,
+                Meter* meter);
+
+// The same for a set that is given.
+Bytes set_bound(const OrderProblem& problem, const std::vector<NodeId>& set, SetEnd end,
+                Bytes known, Bytes enough, Meter* meter);
+
+// The nodes that need most by themselves, down to each of so many levels: of each level those that
+// none of it comes after, and those that none of it comes before. O(m) a level.
+std::vector<std::vector<NodeId>> needy_sets(const OrderProblem& problem, std::size_t levels);
 
 }  // namespace lowtide

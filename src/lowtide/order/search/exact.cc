@@ -30,6 +30,7 @@ constexpr Bytes kWideGap = 100;  // one part in
 constexpr int kFirstFlows = 60;
 constexpr std::int64_t kStepsPerFlow = 1000;
 constexpr std::size_t kMaxJoins = 16;  // around which sets are sought
+constexpr std::size_t kNeedyLevels = 8;
 constexpr int kFollowBudgets = 6;
 constexpr std::int64_t kFollowTries = 100;
 constexpr std::int64_t kFollowNodes = 3'000'000;  // in all tries together
@@ -100,16 +101,22 @@ class ExactOrder {
     prove_at_least(bounds_.best());
   }
 
-  // Around the nodes that need most: where most waits, something is waited for.
+  // Around the nodes that need most (where most waits, something is waited for), and of alike ones.
   void try_sets(std::int64_t effort) {
     if (!use_.sets || done() || tried_sets_) return;
     tried_sets_ = meter_.within(effort, [&](Meter* part) {
-      for (NodeId join : bounds_.dearest(kMaxJoins))
-        for (const SetEnd end : {SetEnd::kLast, SetEnd::kFirst})
-          if (!done() && !part->stopped())
-            prove_at_least(set_bound(core_.problem, join, end, solution_.value(), part));
+      for (const auto& set : needy_sets(core_.problem, kNeedyLevels)) try_set(set, part);
+      for (NodeId join : bounds_.dearest(kMaxJoins)) try_set(join, part);
       return !part->stopped();
     });
+  }
+
+  template <class Set>
+  void try_set(const Set& set, Meter* part) {
+    for (const SetEnd end : {SetEnd::kLast, SetEnd::kFirst})
+      if (!done() && !part->stopped())
+        prove_at_least(
+            set_bound(core_.problem, set, end, solution_.bound(), solution_.value(), part));
   }
 
   // An order of the contracted problem.
