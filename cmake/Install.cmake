@@ -6,7 +6,8 @@ install(TARGETS lowtide EXPORT lowtide-targets
 # The parts that need no other library to include: all but what only lowtide itself uses.
 install(DIRECTORY src/lowtide DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
   FILES_MATCHING PATTERN "*.h"
-  PATTERN "cli" EXCLUDE PATTERN "json_fields.h" EXCLUDE PATTERN "assets" EXCLUDE)
+  PATTERN "cli" EXCLUDE PATTERN "json_fields.h" EXCLUDE PATTERN "json_stream.h" EXCLUDE
+  PATTERN "assets" EXCLUDE)
 install(EXPORT lowtide-targets NAMESPACE lowtide:: COMPONENT development
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lowtide)
 if(TARGET lowtide_cli AND NOT SKBUILD)

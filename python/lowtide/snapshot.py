@@ -49,7 +49,6 @@ _SHORT_NUMBERS = ("BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT")
 _NUMBERS = ("INT", "LONG", "LONG1")
 _PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 _GETS = ("GET", "BINGET", "LONG_BINGET")
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
 class _PlainPickle:
@@ -88,8 +87,10 @@ class _PlainPickle:
         handlers |= dict.fromkeys(_PUTS, self._put)
         handlers |= dict.fromkeys(_NUMBERS, self._number)
         handlers |= dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda _: None)
-        handlers |= {name: lambda _, value=value: push(value) for name, value in _CONSTANTS.items()}
         return handlers | {
+            "NONE": lambda _: push(None),
+            "NEWTRUE": lambda _: push(True),
+            "NEWFALSE": lambda _: push(False),
             "MEMOIZE": lambda _: self._put(len(memo)),
             "MARK": self._mark,
             "EMPTY_DICT": lambda _: self._open({}),

@@ -535,6 +535,8 @@ def test_the_second_time_comes_from_the_cache(tmp_path, monkeypatch):
         reports.append(twins.train(data, steps=6))
         assert_replays(reports[-1])
     assert [r.from_cache for r in reports] == [False, True]
+    assert [r.peak_bound_is_claim for r in reports] == [False, True]
+    assert ", as the cache claims)" in str(reports[1])
     if library() is not None:
         assert reports[1].replayed_steps == 4  # after an eager step, and one to verify
         assert reports[1].planned_bytes == reports[0].planned_bytes

@@ -95,6 +95,20 @@ def test_loads_and_says_what_the_plan_says(show, dark):
     assert page.locator("#facts dt").all_inner_texts()[0] == "peak"
 
 
+def test_what_a_file_claims_is_not_called_proven(show, plans):
+    """The bound of `auto` is proved again from reachability; that of program order's file can't be."""
+    program = json.loads(plans[0].read_text())
+    program |= {"peak_lower_bound_bytes": program["peak_bytes"], "order_status": "optimal"}
+    plans[0].write_text(json.dumps(program))
+    page = show(MODEL, plans[2], plans[0])
+    cells = page.locator("#plans tbody tr").all_inner_texts()
+    assert "claimed by its file" in cells[1] and "(claimed)" in cells[1]
+    assert "claimed" not in cells[0]
+    page.select_option("#run", "1")
+    assert "its file claims that no order needs less" in page.locator("#headline").inner_text()
+    assert "claims" in page.locator("#reason").inner_text()
+
+
 def point_of(page: Any, tensor: int) -> tuple[float, float]:
     """The middle of a tensor's rectangle, in pixels of the page."""
     return tuple(
