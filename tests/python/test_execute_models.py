@@ -84,6 +84,23 @@ def test_hugging_face(kind, tmp_path, monkeypatch):
         assert ("trace" in report.first_use_seconds) == (start == 0), report
 
 
+@pytest.mark.parametrize("kind", ["bert", "llama"])
+@pytest.mark.parametrize("masks", [("none",), ("ones",), ("ones", "padded", "none")])
+def test_an_attention_mask_that_masks_nothing(kind, masks):
+    """Eager drops it, and attention without a mask rounds otherwise."""
+    torch.manual_seed(0)
+    model, batch = transformers_model(kind)
+    batches = []
+    for mask in masks:
+        batches.append({key: value for key, value in batch().items() if key != "attention_mask"})
+        if mask != "none":
+            batches[-1]["attention_mask"] = torch.ones_like(batches[-1]["input_ids"])
+        if mask == "padded":
+            batches[-1]["attention_mask"][0, 5:] = 0
+    twins = Twins(model.train(), None, lambda m: torch.optim.AdamW(m.parameters(), lr=0.01))
+    assert twins.train(batches, 5 * len(masks)).stage == "replay"
+
+
 def test_a_checkpoint_over_attention_without_dropout_is_not_random():
     transformers = pytest.importorskip("transformers")
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import os
 import random
 import types
@@ -762,6 +763,151 @@ def head_first():
 
 
 row(PLANNED, "optimizer state of some parameters")(head_first)
+
+
+class Slotted:
+    __slots__ = ("k",)
+
+    def __init__(self):
+        self.k = 1.0
+
+
+SETTINGS = types.ModuleType("settings_of_test_faithful")
+SETTINGS.K = 1.0
+
+
+@row(PLANNED)
+def a_number_in_a_slot():
+    model = Net(lambda self, x: x * self.settings.k, settings=Slotted())
+    return Loop(model, before=lambda loop, i: setattr(model.settings, "k", 1.0 + every(i)))
+
+
+@row(EAGER)
+def a_counter_in_a_slot():
+    def forward(self, x):
+        self.settings.k += 1
+        return x / self.settings.k
+
+    return Loop(Net(forward, settings=Slotted()))
+
+
+@row(PLANNED)
+def an_array_changed_between_steps():
+    model = Net(lambda self, x: x * float(self.k[0]), k=numpy.ones(2))
+    return Loop(model, before=lambda loop, i: model.k.fill(1.0 + every(i)))
+
+
+@row(PLANNED)
+def a_number_of_another_module():
+    settings = SETTINGS
+    return Loop(
+        Net(lambda self, x: x * settings.K), before=lambda loop, i: setattr(settings, "K", 1.0 + every(i))
+    )
+
+
+@row(EAGER)
+def a_seed_in_forward():
+    def forward(self, x):
+        torch.manual_seed(3)
+        return F.dropout(x, 0.5)
+
+    return Loop(Net(forward))
+
+
+@row(EAGER)
+def old_weight_norm():
+    model = Net()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.a = nn.utils.weight_norm(model.a)
+    return Loop(model)
+
+
+@row(PLANNED)
+def spectral_norm():
+    model = Net()
+    model.a = nn.utils.parametrizations.spectral_norm(model.a)
+    return Loop(model)
+
+
+@row(PLANNED)
+def a_gan_step_beside_its_judge():
+    maker, judge = nn.Linear(8, 16), nn.Linear(16, 1)
+    optimizer = torch.optim.Adam(judge.parameters())
+
+    def before(loop, i):
+        optimizer.zero_grad()
+        made = maker(torch.randn(8, 8)).detach()
+        (F.softplus(-judge(torch.randn(8, 16))) + F.softplus(judge(made))).mean().backward()
+        optimizer.step()
+
+    return Loop(
+        maker,
+        lambda fake, _: F.softplus(-judge(fake)).mean(),
+        batch=lambda loop: (torch.randn(8, 8), torch.zeros(8)),
+        before=before,
+        observe=lambda loop: [judge.weight.detach(), judge.weight.grad],
+    )
+
+
+@row(PLANNED)
+def a_group_added():
+    model = Net()
+    model.b.requires_grad_(False)
+    optimizer = torch.optim.SGD(model.a.parameters(), lr=0.1, momentum=0.9)
+
+    def before(loop, i):
+        if i == 6:
+            model.b.requires_grad_(True)
+            optimizer.add_param_group({"params": list(model.b.parameters()), "lr": 0.01})
+
+    return Loop(model, optimizer=optimizer, before=before)
+
+
+class Counts(torch.optim.SGD):
+    n = 0
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        self.n += 1
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.add_(p.grad, alpha=-group["lr"] / self.n)
+
+
+class Lists(torch.optim.SGD):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.moments = [torch.zeros_like(p) for p in self.param_groups[0]["params"]]
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for p, moment in zip(self.param_groups[0]["params"], self.moments, strict=True):
+            p.sub_(moment.mul_(0.9).add_(p.grad), alpha=0.1)
+
+
+@pytest.mark.parametrize("kind", [Counts, Lists])
+def test_an_optimizer_with_numbers_or_lists_of_its_own(kind):
+    def make(**options):
+        model = Net()
+        return Loop(model, optimizer=kind(model.parameters(), lr=0.1), options=options)
+
+    with pytest.raises(lt.UnsupportedError, match="fuse_update=False"):
+        make().run(True, 1)
+    (plain, _), (mine, report) = runs_of(lambda: make(fuse_update=False), 6)
+    assert_same(mine, plain)
+    assert report.stage == "replay"
+
+
+ITERATORS = [itertools.count, lambda: itertools.cycle([1, 2]), lambda: (i for i in range(9))]
+
+
+@pytest.mark.parametrize("make", ITERATORS)
+def test_an_iterator_of_the_model_is_refused(make):
+    scales = make()
+    loop = Loop(Net(lambda self, x: x * next(self.scales), scales=scales))
+    with pytest.raises(lt.UnsupportedError, match=r"model.scales is an iterator.*in the batch"):
+        loop.run(True, 1)
 
 
 @pytest.mark.parametrize("name", ROWS)

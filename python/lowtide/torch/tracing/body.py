@@ -84,6 +84,11 @@ class Body:
         raise NotImplementedError
 
     @property
+    def answers(self) -> tuple[Any, ...]:
+        """For `as_traced`."""
+        return self.inputs.answers
+
+    @property
     def forward_device(self) -> torch.device:
         """Where the forward pass is traced, for autocast."""
         first = next(iter(self.inputs.placeholders), None)

@@ -11,6 +11,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from lowtide.torch.errors import CaptureError, UnsupportedError
+from lowtide.torch.tracing.as_traced import full_masks, gives_positions
 from lowtide.torch.tracing.fakes import Twins
 
 PARAMETER, BUFFER, STATE, INPUT = "parameter", "buffer", "optimizer_state", "input"
@@ -149,6 +150,7 @@ class StepInputs:
 
         (A GPT's labels often are its input ids; in the next batch they need not be.)
         """
+        self.answers = full_masks(batch), gives_positions(batch)
         leaves, spec = pytree.tree_flatten(plain(batch))
         count = itertools.count()
         twins: list[Any] = []

@@ -54,7 +54,7 @@ def observe(body: Body, step: TracedStep) -> Observed:
     matcher = _Matcher(step)
     matcher.bind_inputs({placeholder.name: placeholder.tensor for placeholder in inputs})
     traced = {placeholder.tensor: placeholder.tensor for placeholder in inputs}
-    with as_traced(), _FunctionWatch(matcher), _OperatorWatch(matcher):
+    with as_traced(*body.answers), _FunctionWatch(matcher), _OperatorWatch(matcher):
         outputs = body(traced)
     matcher.check_outputs(outputs)
     if (body.unused, body.gradients, body.passed_on) != (step.unused, step.gradients, step.passed_on):

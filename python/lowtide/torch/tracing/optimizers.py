@@ -188,6 +188,8 @@ class ShadowOptimizer:
                 gradients = {twin: torch.empty_like(stand_ins[twin]) for twin in set(like.values())}
                 groups = [{**g, "params": [p for p in g["params"] if p in gradients]} for g in self.groups]
                 state = self._run(stand_ins, gradients, {}, groups)
+        except CaptureError:
+            raise
         except Exception as error:
             name = type(self._original).__name__
             raise UnsupportedError(f"optimizer {name}: {explain(error)}") from error
@@ -250,16 +252,17 @@ class ShadowOptimizer:
             shadow.state = defaultdict(dict, {traced[p]: dict(values) for p, values in state.items()})
         for twin, gradient in gradients.items():
             traced[twin].grad = gradient
-        options = [_numbers_of(group) for group in shadow.param_groups]
+        options = [_numbers_of(group) for group in (vars(shadow), *shadow.param_groups)]
         try:
             with torch.no_grad():
                 own_step(shadow)()
         finally:
             for twin in gradients:
                 traced[twin].grad = None
-        if not self._twins.live and options != [_numbers_of(group) for group in shadow.param_groups]:
+        after = [_numbers_of(group) for group in (vars(shadow), *shadow.param_groups)]
+        if not self._twins.live and options != after:
             raise UnsupportedError(
-                f"optimizer {type(self._original).__name__}: it changes its own options in every step, "
+                f"optimizer {type(self._original).__name__}: it changes its own numbers in every step, "
                 "which a traced step would not do; pass fuse_update=False"
             )
         back = {id(tensor): twin for twin, tensor in traced.items()}

@@ -229,6 +229,24 @@ class DefaultsPlace(Place):
         self.function.__defaults__ = value
 
 
+class SlotsPlace(Place):
+    """The attributes of an object that keeps them in slots."""
+
+    def __init__(self, path: str, owner: Any, names: list[str]) -> None:
+        super().__init__(path)
+        self.owner = owner
+        self.names = names
+
+    def values(self) -> Iterable[Any]:
+        return [getattr(self.owner, name, MISSING) for name in self.names]
+
+    def items(self) -> dict[Any, Any]:
+        return {name: getattr(self.owner, name) for name in self.names if hasattr(self.owner, name)}
+
+    def put(self, key: Any, value: Any) -> None:
+        setattr(self.owner, key, value)
+
+
 class NamesPlace(Place):
     """Those of a module's globals, or of a class' attributes, that matter."""
 
@@ -304,6 +322,14 @@ class StatePlace(Place):
 
     def name(self, key: Any) -> str:
         return self.path
+
+
+class ArrayPlace(StatePlace):
+    """The values of a NumPy array, which may be changed in place."""
+
+    def __init__(self, path: str, array: Any) -> None:
+        super().__init__(path, array.copy, lambda saved: array.__setitem__(..., saved))
+        self.array = array
 
 
 class CachePlace(StatePlace):

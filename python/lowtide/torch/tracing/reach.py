@@ -14,12 +14,13 @@ with them
 
 A call in which nothing was rebound costs one pass over references, in C; only if something was is the walk
 repeated and the whole compared. Not walked are PyTorch's own code and the standard library's, the code of
-installed packages (their objects are), and the values in NumPy arrays and in large containers.
+installed packages (their objects are), and the values in large NumPy arrays and containers.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 import operator
 import random
 import sys
@@ -33,11 +34,13 @@ from typing import Any
 
 import torch
 
+from lowtide.torch.errors import UnsupportedError
 from lowtide.torch.tracing.places import (
     CODE,
     INTERNAL,
     MISSING,
     PLAIN,
+    ArrayPlace,
     CachePlace,
     CellPlace,
     ClassPlace,
@@ -52,11 +55,13 @@ from lowtide.torch.tracing.places import (
     Place,
     Roots,
     SetPlace,
+    SlotsPlace,
     StatePlace,
 )
 
 _PLAIN = frozenset(PLAIN)
 _LARGE = 10_000  # entries of a container that is data, not settings
+_SMALL_ARRAY = 4096  # bytes of one whose values are compared
 
 
 class Reach:
@@ -107,7 +112,7 @@ class Reach:
     def _forms(self) -> list[list[Any]]:
         """What can change of a tensor in place, without a new reference."""
         tensors = self.tensors.values()
-        return [list(map(look, tensors)) for look in _LOOKS]
+        return [*(list(map(look, tensors)) for look in _LOOKS), [array.tobytes() for array in self._arrays]]
 
     def _walk(self) -> None:
         walk = _Walk(self.roots, self._tokens)
@@ -118,9 +123,10 @@ class Reach:
             self.changes += 1
         self.number = self._numbers.setdefault(tuple(walk.atoms.items()), len(self._numbers))
         signed = [place for place in self.places if place.signed and not isinstance(place, FixedPlace)]
-        self._others = [
-            place for place in signed if isinstance(place, (CellPlace, DefaultsPlace, NamesPlace))
-        ]
+        arrays = [place.array for place in self.places if isinstance(place, ArrayPlace)]
+        self._arrays = [array for array in arrays if array.nbytes <= _SMALL_ARRAY]
+        single = (CellPlace, DefaultsPlace, NamesPlace, SlotsPlace)
+        self._others = [place for place in signed if isinstance(place, single)]
         modules = [place for place in signed if isinstance(place, ModulePlace)]
         views = [
             place.values()
@@ -137,7 +143,7 @@ class Reach:
 
     def forget(self) -> None:
         """It will not be asked again: nothing is held any more."""
-        self.places, self.tensors, self.paths = [], {}, {}
+        self.places, self.tensors, self.paths, self._arrays = [], {}, {}, []
         self._known, self._views, self._empty, self._modules, self._others = [], [], [], [], []
 
     # -- keeping ---------------------------------------------------------------------------------
@@ -253,6 +259,8 @@ class _Walk:
             return (self.paths[id(value)], *form(value))
         if isinstance(value, (list, tuple, dict, set, frozenset, deque)):
             return (type(value), len(value))
+        if is_array(value) and value.nbytes <= _SMALL_ARRAY:
+            return (str(value.dtype), value.shape, value.tobytes())
         return self._tokens.of(value)
 
     def _places_of(self, value: Any, path: str) -> Iterator[Place]:
@@ -292,8 +300,16 @@ class _Walk:
             yield FixedPlace(path, {"fget": value.fget})
         elif (state := _own_state(value, path)) is not None:
             yield state
+        elif isinstance(value, Iterator) and not isinstance(value, io.IOBase):
+            raise UnsupportedError(
+                f"{path} is an iterator ({type(value).__name__}), which a trace would use up; draw from it "
+                "outside the step, and give what it gives in the batch"
+            )
         elif _is_walked(value):
-            yield DictPlace(path, vars(value), attributes=True)
+            if slots := _slots_of(type(value)):
+                yield SlotsPlace(path, value, slots)
+            if hasattr(value, "__dict__"):
+                yield DictPlace(path, vars(value), attributes=True)
             yield from self._code_of_class(type(value))
 
     def _code_of_class(self, kind: type) -> Iterator[Place]:
@@ -349,7 +365,10 @@ def _places_of_function(function: types.FunctionType, path: str) -> Iterator[Pla
         return
     names, globals_of = _names_in(function.__code__), function.__globals__
     yield NamesPlace(path, globals_of, [n for n in names if _is_setting(globals_of.get(n, MISSING))])
-    for module in [globals_of[n] for n in names if isinstance(globals_of.get(n), types.ModuleType)]:
+    closed_over = [v for cell in function.__closure__ or () for v in CellPlace("", "", cell).values()]
+    for module in [*(globals_of.get(n) for n in names), *closed_over]:
+        if not isinstance(module, types.ModuleType):
+            continue
         if is_user_code(module.__name__):
             space = vars(module)
             yield NamesPlace(path, space, [n for n in names if _is_setting(space.get(n, MISSING))])
@@ -386,7 +405,19 @@ def is_user_code(module: str | None) -> bool:
 def _is_walked(value: Any) -> bool:
     """An object whose attributes may be settings."""
     module = type(value).__module__
-    return hasattr(value, "__dict__") and (_is_known(module) or module.startswith(_KNOWN_WITHIN))
+    has_attributes = hasattr(value, "__dict__") or bool(_slots_of(type(value)))
+    return has_attributes and (_is_known(module) or module.startswith(_KNOWN_WITHIN))
+
+
+def _slots_of(kind: type) -> list[str]:
+    descriptors = (vars(base) for base in kind.__mro__)
+    return [n for space in descriptors for n, v in space.items() if isinstance(v, types.MemberDescriptorType)]
+
+
+def is_array(value: Any) -> bool:
+    """A NumPy array of values."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray) and value.dtype != object
 
 
 def _own_state(value: Any, path: str) -> StatePlace | None:
@@ -402,8 +433,8 @@ def _own_state(value: Any, path: str) -> StatePlace | None:
     if isinstance(value, numpy.random.Generator):
         bits = value.bit_generator
         return StatePlace(path, lambda: bits.state, lambda state: setattr(bits, "state", state))
-    if isinstance(value, numpy.ndarray) and value.dtype != object and value.nbytes <= 2**20:
-        return StatePlace(path, value.copy, lambda saved: numpy.copyto(value, saved))
+    if is_array(value) and value.nbytes <= 2**20:
+        return ArrayPlace(path, value)
     return None
 
 

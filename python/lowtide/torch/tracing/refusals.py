@@ -78,7 +78,7 @@ def unreachable(name: str) -> UnsupportedError:
     return UnsupportedError(
         f"{name!r} is used through a reference that lowtide cannot follow (in C, or in an installed "
         "package), so the step would see it as a constant; make it an attribute of the model or the loss, or "
-        "detach() it"
+        "detach() it; if it is the optimizer's own, pass fuse_update=False"
     )
 
 

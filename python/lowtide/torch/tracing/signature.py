@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from lowtide.torch.tracing.as_traced import full_masks
 from lowtide.torch.tracing.inputs import plain
 from lowtide.torch.tracing.optimizers import Optimizers
 
@@ -34,7 +35,7 @@ def register_dataclasses(value: Any) -> None:
 def flatten_batch(batch: Any) -> tuple[list[Any], Hashable]:
     """The leaves of a batch, and what it looks like: its form, shapes, types and plain values."""
     leaves, spec = pytree.tree_flatten(plain(batch))
-    return leaves, (spec, tuple([_look(leaf) for leaf in leaves]))
+    return leaves, (spec, full_masks(batch), tuple([_look(leaf) for leaf in leaves]))
 
 
 def _look(leaf: Any) -> Hashable:

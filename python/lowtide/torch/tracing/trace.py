@@ -24,6 +24,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from lowtide.torch.errors import CaptureError, UnsupportedError
+from lowtide.torch.tracing.as_traced import as_traced
 from lowtide.torch.tracing.binding import Binding
 from lowtide.torch.tracing.body import Body, InferenceBody, TrainingBody
 from lowtide.torch.tracing.fakes import Twins, fake_mode
@@ -152,7 +153,10 @@ def _program(body: Body) -> torch.fx.GraphModule:
         return body(dict(zip(twins, tensors, strict=True)))
 
     try:
-        with _use_lazy_graph_module(True):  # the graph is what is wanted, hardly ever its code
+        with (
+            as_traced(*body.answers),
+            _use_lazy_graph_module(True),
+        ):  # the graph is what is wanted, hardly ever its code
             module = make_fx(function, tracing_mode="fake")(*twins)
     except CaptureError:
         raise
