@@ -211,8 +211,9 @@ TEST(SetBound, NeedySetsAreThoseOfEachLevelThatNothingOfItFollowsOrPrecedes) {
   const std::vector<NodeId> first{NodeId(0), NodeId(3)}, second{NodeId(1), NodeId(4)},
       third{NodeId(2), NodeId(5)};
   using Sets = std::vector<std::vector<NodeId>>;
-  EXPECT_EQ(needy_sets(problem, 1), (Sets{third, second}));
-  EXPECT_EQ(needy_sets(problem, 8), (Sets{third, second, third, first}));
+  Meter meter{Limits()};
+  EXPECT_EQ(needy_sets(problem, 1, &meter), (Sets{third, second}));
+  EXPECT_EQ(needy_sets(problem, 8, &meter), (Sets{third, second, third, first}));
 }
 
 // Training steps as PyTorch has them (tools/make_test_data.py).

@@ -185,7 +185,8 @@ Bytes set_bound(const OrderProblem& problem, const std::vector<NodeId>& set, Set
   return bound_by_cuts(problem, closed, end, known, enough, meter);
 }
 
-std::vector<std::vector<NodeId>> needy_sets(const OrderProblem& problem, std::size_t levels) {
+std::vector<std::vector<NodeId>> needy_sets(const OrderProblem& problem, std::size_t levels,
+                                            Meter* meter) {
   std::vector<Need> by_need;
   for (NodeId v : problem.nodes()) by_need.emplace_back(-need_of(problem, v), v);
   std::sort(by_need.begin(), by_need.end());
@@ -200,6 +201,7 @@ std::vector<std::vector<NodeId>> needy_sets(const OrderProblem& problem, std::si
   for (std::size_t i = 0; i < by_need.size() && levels > 0; ++i) {
     level.push_back(by_need[i].second);
     if (i + 1 < by_need.size() && by_need[i + 1].first == by_need[i].first) continue;
+    if (meter->spend(static_cast<std::int64_t>(problem.num_nodes()))) break;
     --levels;
     if (level.size() < 2) continue;
     add(reachable_from(problem.predecessors, level));

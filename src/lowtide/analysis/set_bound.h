@@ -54,6 +54,7 @@ Bytes set_bound(const OrderProblem& problem, const std::vector<NodeId>& set, Set
 
 // The nodes that need most by themselves, down to each of so many levels: of each level those that
 // none of it comes after, and those that none of it comes before. O(m) a level.
-std::vector<std::vector<NodeId>> needy_sets(const OrderProblem& problem, std::size_t levels);
+std::vector<std::vector<NodeId>> needy_sets(const OrderProblem& problem, std::size_t levels,
+                                            Meter* meter);
 
 }  // namespace lowtide

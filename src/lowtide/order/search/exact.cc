@@ -105,7 +105,7 @@ class ExactOrder {
   void try_sets(std::int64_t effort) {
     if (!use_.sets || done() || tried_sets_) return;
     tried_sets_ = meter_.within(effort, [&](Meter* part) {
-      for (const auto& set : needy_sets(core_.problem, kNeedyLevels)) try_set(set, part);
+      for (const auto& set : needy_sets(core_.problem, kNeedyLevels, part)) try_set(set, part);
       for (NodeId join : bounds_.dearest(kMaxJoins)) try_set(join, part);
       return !part->stopped();
     });
