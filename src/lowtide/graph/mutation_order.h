@@ -25,7 +25,8 @@ struct AccessPair {
 std::vector<AccessPair> access_pairs(const Graph& graph);
 
 // Those of them that no path of dependencies keeps in order. O((nodes + arcs) pairs / 512) at
-// most; pairs with a direct arc, nearly all in a captured step, cost nothing.
+// most; pairs with a direct arc, or a path that touches the longest one, cost next to nothing, and
+// those are nearly all in a training step.
 std::vector<AccessPair> unordered_accesses(const Graph& graph);
 
 // "node 'forward' reads 'w', which node 'update' writes later: ..."
