@@ -927,6 +927,35 @@ def test_a_step_is_the_plain_one_or_says_so(name):
         assert "in eager" in str(told[0].message)
 
 
+def lengths_loop(lengths, **options):
+    def batch(loop):
+        n = lengths[next(loop.turn)]
+        return torch.randn(n, 16), torch.randint(4, (n,))
+
+    loop = Loop(Net(), batch=batch, options={"max_plans": 3, **options})
+    loop.turn, loop.fresh = itertools.count(), True
+    return loop
+
+
+def test_more_shapes_than_plans_take_turns():
+    """They are not planned again and again: three have plans, the rest runs in eager, said once."""
+    lengths = [3 + i % 7 for i in range(50)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        (plain, _), (mine, _) = runs_of(lambda: lengths_loop(lengths), 42)
+    assert_same(mine, plain)
+    assert ["max_plans=3" in str(w.message) for w in caught] == [True]
+
+
+def test_a_shape_that_comes_often_takes_the_plan_of_one_that_does_not_come():
+    lengths = [8, 8, 8] + [3 + i // 12 for i in range(60)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        (plain, _), (mine, report) = runs_of(lambda: lengths_loop(lengths), 60)
+    assert_same(mine, plain)
+    assert report.stage == "replay"
+
+
 class Wrapper(torch.optim.Optimizer):
     """What accelerate's prepare gives."""
 

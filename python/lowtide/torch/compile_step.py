@@ -204,7 +204,7 @@ def compile_step(
 
     example_batch, loss_fn: as for `capture`: `(input, target)` and `loss_fn(model(input), target)`, or,
       with `loss_fn=None`, a dict and `model(**batch).loss`. Batches of other shapes are planned at their
-      second appearance; up to `max_plans` plans are kept.
+      second appearance; up to `max_plans` plans are kept, and of more shapes those that come often.
     optimizer: one, or a list of several (Muon for matrices, AdamW for the rest), which step in that order.
     memory_limit: bytes beside weights, state and batch; ValueError if it is proved impossible.
     order: an order solver's name; 'given' keeps program order. arena: give every tensor its place.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 import warnings
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -31,6 +31,8 @@ from lowtide.torch.tracing.signature import LIVE_HYPERPARAMETERS, Options, flatt
 from lowtide.torch.tracing.trace import TracedStep, trace
 from lowtide.torch.undivided import undivided
 
+MAX_ENTRIES = 1000  # shapes that are remembered, most of them without a plan
+COMES_OFTEN = 8  # times that a shape comes while another does not, to take its plan
 Kind = tuple[Hashable, int, Hashable]  # the batch's look, the number of a look at reach, options
 
 
@@ -41,6 +43,7 @@ class _Entry:
         self.report = StepReport()
         self.variant: Variant | None = None
         self.seen = 0
+        self.times: deque[int] = deque(maxlen=COMES_OFTEN)  # the steps in which it came last
         self.program: StoredProgram | None = None  # from the cache, not trusted before a step matched it
         self.refused: str | None = None  # one that a step did not match
         self.differed = 0  # how often a step did not match
@@ -69,6 +72,7 @@ class Compiled:
         self.options = Options(optimizers)
         self._changes = _Changes()
         self._arena = Arena(settings.device)
+        self._steps = 0
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._last = _Entry()
 
@@ -110,14 +114,16 @@ class Compiled:
         register_dataclasses(batch)
         leaves, kind = self._look(batch)
         entry = self._entry(kind)
+        self._steps += 1
         entry.report.steps += 1
         entry.seen += 1
+        entry.times.append(self._steps)
         reason = self._only_eager(leaves)
         if reason is not None:
             self._changes.warn(self.settings.name, reason)
         if reason is not None or entry.seen == 1 or entry.report.stage == "fallback":
             return self._run_eager(entry, batch)
-        if entry.variant is None and not self._prepare(entry, batch, kind):
+        if entry.variant is None and not (self._has_room(entry) and self._prepare(entry, batch, kind)):
             return self._run_eager(entry, batch)
         variant = entry.variant
         assert variant is not None
@@ -149,11 +155,28 @@ class Compiled:
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = _Entry()
-            if len(self._entries) > self.max_plans:
+            if len(self._entries) > MAX_ENTRIES:
                 self._entries.popitem(last=False)
         self._entries.move_to_end(key)
         self._last = entry
         return entry
+
+    def _has_room(self, entry: _Entry) -> bool:
+        """Whether it may have a plan. If all are taken it gets that of the shape that did not come for
+        longest, once it has come often since; else shapes that take turns would be planned for ever."""
+        planned = [other for other in self._entries.values() if other.variant is not None]
+        if len(planned) < self.max_plans:
+            return True
+        oldest = min(planned, key=lambda other: other.times[-1] if other.times else 0)
+        often = len(entry.times) == COMES_OFTEN
+        if not often or (oldest.times and entry.times[0] < oldest.times[-1]):
+            reason = (
+                f"more than max_plans={self.max_plans} shapes or settings take turns, and all have no plan"
+            )
+            self._changes.warn(self.settings.name, f"some of its steps: {reason}")
+            return False
+        oldest.variant, oldest.report.stage = None, "eager"
+        return True
 
     def _run_eager(self, entry: _Entry, batch: Any) -> Any:
         start = time.perf_counter()
