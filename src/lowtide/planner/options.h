@@ -25,7 +25,7 @@ struct PlanOptions {
   std::vector<std::string> rewrite = {};
   bool use_reuse = false;  // honour may_reuse: only for executors that run ops in place
   bool joint = false;      // least arena over orders and addresses at once; not with use_reuse
-  // Once true, plan() returns what it has, within a second at 10^6 nodes.
+  // Once true, plan() returns what it has: within a second at 10^6 nodes, unless HiGHS is at work.
   const std::atomic<bool>* cancelled = nullptr;
   ProgressSink* progress = nullptr;
 };
