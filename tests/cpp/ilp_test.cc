@@ -107,6 +107,30 @@ TEST(OrderPrograms, StepProgramSizeIsKnownBefore) {
     }
 }
 
+// As where all nodes are on one path: 1.01 of its length is more timesteps than nodes.
+TEST(OrderPrograms, SharedTimestepsMayBeMoreThanNodes) {
+  for (int num_nodes = 1; num_nodes < 5; ++num_nodes) {
+    GraphBuilder builder("path");
+    builder.add_tensor({"kept", 3, TensorKind::kActivation, true});
+    std::vector<std::string> inputs = {"kept"};
+    for (int i = 0; i < num_nodes; ++i) {
+      const std::string name = "n" + std::to_string(i);
+      builder.add_tensor({name, 1, TensorKind::kActivation, i % 2 == 0});
+      builder.add_node({.name = name, .inputs = inputs, .outputs = {name}});
+      inputs = {"kept", name};
+    }
+    const OrderProblem problem = lower_order(std::move(builder).build()).problem;
+    const StepProgram program = build_step_program(problem, Timesteps::kShared);
+    for (const mip::Row& row : program.model.rows)
+      for (const auto& [column, coefficient] : row.terms)
+        ASSERT_LT(static_cast<std::size_t>(column), program.model.variables.size()) << row.name;
+    if (!mip::is_available()) continue;
+    const mip::Answer answer = mip::solve(program.model, Limits());
+    EXPECT_EQ(answer.outcome, mip::Outcome::kOptimal);
+    EXPECT_EQ(decode(program, answer.values), program_order_of(problem));
+  }
+}
+
 TEST(OrderPrograms, ACycleIsCutOff) {
   GraphBuilder builder("three");
   for (const char* name : {"a", "b", "c"}) {

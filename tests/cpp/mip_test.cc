@@ -57,6 +57,31 @@ class Highs : public ::testing::Test {
   }
 };
 
+TEST_F(Highs, IsAskedNothingBeyondItsNumbers) {
+  for (const double number : {kLargest, 2 * kLargest, 1e15, 1e18, 1e300}) {
+    Model bounded, scaled;
+    const Column x = bounded.add(Variable{.name = "x", .lower = number, .objective = 1});
+    const Column y = scaled.add(Variable{.name = "y", .integral = true, .objective = 1});
+    bounded.add(Row{.name = "any", .terms = {{x, 1}}, .lower = 0});
+    scaled.add(Row{.name = "large", .terms = {{y, number}}, .lower = 1});
+    for (const Model& model : {bounded, scaled}) {
+      EXPECT_EQ(is_in_range(model), number == kLargest) << number;
+      EXPECT_EQ(solve(model, Limits()).outcome,
+                number == kLargest ? Outcome::kOptimal : Outcome::kUnknown)
+          << number;
+    }
+  }
+}
+
+TEST(ProvenBytes, AreMultiplesWithinWhatWasFound) {
+  EXPECT_EQ(proven_bytes(2.5, 1e-6, 64, 1000), 192);
+  EXPECT_EQ(proven_bytes(3.0000001, 1e-6, 64, 1000), 192);
+  EXPECT_EQ(proven_bytes(99, 1e-6, 64, 1000), 1000);
+  EXPECT_EQ(proven_bytes(1e300, 1e-6, 64, 1000), 1000);
+  for (const double nothing : {-0.5, -1e300, kInfinity, -kInfinity, std::nan("")})
+    EXPECT_EQ(proven_bytes(nothing, 1e-6, 64, 1000), 0) << nothing;
+}
+
 TEST_F(Highs, SolvesAKnapsack) {
   const Answer answer = solve(knapsack(), Limits::within_seconds(60));
   ASSERT_EQ(answer.outcome, Outcome::kOptimal);

@@ -88,8 +88,8 @@ Spans spans(const OrderProblem& problem, Meter* meter) {
   if (problem.num_nodes() == 0) return spans;
   spans.asap = run_before(problem.predecessors, true, meter);
   spans.alap = run_before(problem.successors, false, meter);
-  const auto last = static_cast<Step>(problem.num_nodes()) - 1;
-  for (Step& step : spans.alap) step = last - step;
+  spans.num_steps = static_cast<Step>(problem.num_nodes());
+  for (Step& step : spans.alap) step = spans.num_steps - 1 - step;
   return spans;
 }
 
@@ -97,7 +97,7 @@ Interval Spans::may_live(const OrderProblem& problem, TensorId t) const {
   const NodeId producer = problem.producer[t];
   const Step first = producer.is_none() ? 0 : asap[producer];
   const Step unread = producer.is_none() ? -1 : alap[producer];
-  if (problem.kept[t]) return {first, static_cast<Step>(problem.num_nodes())};
+  if (problem.kept[t]) return {first, num_steps};
   return {first, latest(problem, t, alap, unread) + 1};
 }
 
@@ -105,7 +105,7 @@ Interval Spans::must_live(const OrderProblem& problem, TensorId t) const {
   const NodeId producer = problem.producer[t];
   const Step first = producer.is_none() ? 0 : alap[producer];
   const Step unread = producer.is_none() ? -1 : asap[producer];
-  if (problem.kept[t]) return {first, static_cast<Step>(problem.num_nodes())};
+  if (problem.kept[t]) return {first, num_steps};
   return {first, std::max(first, latest(problem, t, asap, unread) + 1)};
 }
 

@@ -24,6 +24,7 @@ struct Spans {
   // In every legal order v runs at a step of asap[v] .. alap[v].
   IdVector<NodeId, Step> asap;
   IdVector<NodeId, Step> alap;
+  Step num_steps = 0;  // a tensor that is kept lives until there
 
   // Half-open, in steps, as lifetimes are. In no legal order does t live outside of may_live; in
   // every one it lives throughout must_live (empty if there is no such step).

@@ -1,7 +1,6 @@
 #include "lowtide/joint/ilp.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "lowtide/mip/highs.h"
 
@@ -25,10 +24,8 @@ Solution<JointPlan> solve_joint_ilp(const OrderProblem& problem, Bytes alignment
           Solution<JointPlan>::found(std::move(plan), value, std::min(value, solution.bound())));
   }
   constexpr double kTolerance = 1e-4;
-  if (std::isfinite(answer.bound))
-    solution.raise_bound(
-        std::min(solution.value(),
-                 static_cast<Bytes>(std::ceil(answer.bound - kTolerance)) * program.unit()));
+  solution.raise_bound(
+      mip::proven_bytes(answer.bound, kTolerance, program.unit(), solution.value()));
   return solution;
 }
 

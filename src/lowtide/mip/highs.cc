@@ -14,6 +14,27 @@
 
 namespace lowtide::mip {
 
+bool is_in_range(const Model& model) {
+  const auto holds = [](double number) {
+    return std::abs(number) <= kLargest || std::abs(number) == kInfinity;
+  };
+  return std::all_of(model.variables.begin(), model.variables.end(),
+                     [&](const Variable& variable) {
+                       return holds(variable.lower) && holds(variable.upper);
+                     }) &&
+         std::all_of(model.rows.begin(), model.rows.end(), [&](const Row& row) {
+           return holds(row.lower) && holds(row.upper) &&
+                  std::all_of(row.terms.begin(), row.terms.end(),
+                              [&](const auto& term) { return holds(term.second); });
+         });
+}
+
+Bytes proven_bytes(double bound, double tolerance, Bytes unit, Bytes value) {
+  const double units = std::ceil(bound - tolerance);
+  if (!std::isfinite(units) || units <= 0) return 0;
+  return units < static_cast<double>(value / unit) ? static_cast<Bytes>(units) * unit : value;
+}
+
 #ifdef LOWTIDE_HAS_HIGHS
 
 namespace {
@@ -99,14 +120,14 @@ class Watch {
     return out.mip_total_lp_iterations > limits_.steps() / kStepsPerIteration || limits_.expired();
   }
   void tell(double value, double bound) {
-    if (!(std::abs(value) < kTold && std::abs(bound) < kTold)) return;
+    if (!(std::abs(value * unit_) < kTold && std::abs(bound * unit_) < kTold)) return;
     if (value == value_ && bound == bound_) return;
     value_ = value;
     bound_ = bound;
     limits_.report(std::llround(value * unit_), std::llround(std::ceil(bound * unit_ - kRound)));
   }
 
-  static constexpr double kTold = 1e15;  // beyond it there is no value, or no bound, yet
+  static constexpr double kTold = 4e18;  // beyond it there is no value, or no bound, yet
   static constexpr double kRound = 1e-6;
   Limits limits_;
   double unit_;
@@ -166,7 +187,7 @@ bool has_time_to_presolve(const Model& model, const Limits& limits) {
 bool is_available() { return true; }
 
 Answer solve(const Model& model, const Limits& limits, const std::vector<double>& start) {
-  if (!has_time_to_presolve(model, limits)) return {};
+  if (!is_in_range(model) || !has_time_to_presolve(model, limits)) return {};
   const Handle highs(Highs_create());
   set_options(highs.get(), limits);
   const Watch watch(highs.get(), limits, model.objective_bytes);

@@ -35,7 +35,7 @@ class Piece {
 
   Bytes value() const { return value_; }
   Bytes unit() const { return unit_of(reduced_.problem); }
-  // False: too large for a program.
+  // False: too many pairs, or too large numbers, for a program.
   bool can_ask() {
     if (!is_built_) build();
     return program_.has_value();
@@ -68,6 +68,8 @@ class Piece {
   void build() {
     is_built_ = true;
     program_ = build_pair_program(reduced_.problem, kMaxPairs);
+    const bool may_ask_for = static_cast<double>(value_ / unit()) <= mip::kLargest;
+    if (program_ && !(may_ask_for && mip::is_in_range(program_->model))) program_.reset();
     if (program_) program_->model.variables[static_cast<std::size_t>(program_->peak)].objective = 0;
   }
   void improve(Schedule order) {

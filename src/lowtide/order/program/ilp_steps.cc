@@ -16,12 +16,10 @@ constexpr std::size_t kMaxVariables = 1'000'000;
 // HiGHS's tolerance on an integral variable, times all sizes, is what its bound may be off by.
 constexpr double kTolerance = 1e-6;
 
-Bytes safe_bound(const StepProgram& program, const OrderProblem& problem, double bound) {
+double tolerance(const StepProgram& program, const OrderProblem& problem) {
   double bytes = 0;
   for (Bytes size : problem.bytes) bytes += static_cast<double>(size);
-  const double unit = static_cast<double>(program.unit);
-  const double least = std::ceil(bound - kTolerance * (1 + bytes / unit));
-  return least > 0 ? static_cast<Bytes>(least) * program.unit : 0;
+  return kTolerance * (1 + bytes / static_cast<double>(program.unit));
 }
 
 Solution<Schedule> found(const OrderProblem& problem, Schedule schedule, Bytes bound) {
@@ -40,7 +38,8 @@ Solution<Schedule> solve_serial(const OrderProblem& core, const Schedule& guide,
   const mip::Answer answer = mip::solve(program.model, limits, encode(program, core, guide));
   if (!answer.values.empty())
     solution.improve(found(core, decode(program, answer.values), solution.bound()));
-  solution.raise_bound(std::min(safe_bound(program, core, answer.bound), solution.value()));
+  solution.raise_bound(
+      mip::proven_bytes(answer.bound, tolerance(program, core), program.unit, solution.value()));
   return solution;
 }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr double kHorizon = 1.01;  // the paper's code: of the longest path, in shared timesteps
 
 // Whole paths share the timesteps: a node's level is the longest path that leads to it.
-Spans shared_spans(const OrderProblem& problem, Step* num_steps) {
+Spans shared_spans(const OrderProblem& problem) {
   const std::size_t n = problem.num_nodes();
   IdVector<NodeId, Step> above(n, 0), below(n, 0);
   Step longest = 0;
@@ -19,27 +19,26 @@ Spans shared_spans(const OrderProblem& problem, Step* num_steps) {
     for (NodeId u : problem.predecessors[v]) above[v] = std::max(above[v], above[u] + 1);
     longest = std::max(longest, above[v] + 1);
   }
-  *num_steps = static_cast<Step>(std::ceil(kHorizon * static_cast<double>(longest)));
+  const auto num_steps = static_cast<Step>(std::ceil(kHorizon * static_cast<double>(longest)));
   for (std::size_t i = n; i-- > 0;)
     for (NodeId w : problem.successors[NodeId(i)])
       below[NodeId(i)] = std::max(below[NodeId(i)], below[w] + 1);
-  for (Step& step : below) step = *num_steps - 1 - step;
-  return {std::move(above), std::move(below)};
+  for (Step& step : below) step = num_steps - 1 - step;
+  return {std::move(above), std::move(below), num_steps};
 }
 
-Spans spans_of(const OrderProblem& problem, Timesteps timesteps, Step* num_steps) {
-  if (timesteps == Timesteps::kShared) return shared_spans(problem, num_steps);
+Spans spans_of(const OrderProblem& problem, Timesteps timesteps) {
+  if (timesteps == Timesteps::kShared) return shared_spans(problem);
   Meter meter{Limits()};
-  *num_steps = static_cast<Step>(problem.num_nodes());
   return spans(problem, &meter);
 }
 
 // The timesteps in which t may be kept after it was made, or before it is first read.
-Interval steps_kept(const OrderProblem& problem, const Spans& spans, Step num_steps, TensorId t) {
+Interval steps_kept(const OrderProblem& problem, const Spans& spans, TensorId t) {
   if (problem.consumers[t].empty() && !problem.kept[t]) return {0, 0};
   Interval span = spans.may_live(problem, t);
   if (!problem.producer[t].is_none()) ++span.lower;
-  span.upper = std::max(span.lower, std::min(span.upper, num_steps));
+  span.upper = std::max(span.lower, span.upper);
   return span;
 }
 
@@ -49,10 +48,10 @@ class Builder {
       : problem_(problem), timesteps_(timesteps), names_(names) {}
 
   StepProgram build() {
-    program_.spans = spans_of(problem_, timesteps_, &program_.num_steps);
+    program_.spans = spans_of(problem_, timesteps_);
     program_.unit = unit_of(problem_);
     program_.model.objective_bytes = static_cast<double>(program_.unit);
-    at_step_.resize(static_cast<std::size_t>(program_.num_steps));
+    at_step_.resize(static_cast<std::size_t>(program_.spans.num_steps));
     program_.peak =
         program_.model.add(mip::Variable{.name = "peak", .integral = true, .objective = 1});
     add_generate();
@@ -95,7 +94,7 @@ class Builder {
 
   void add_preserve() {
     for (TensorId t : problem_.tensors()) {
-      const Interval span = steps_kept(problem_, program_.spans, program_.num_steps, t);
+      const Interval span = steps_kept(problem_, program_.spans, t);
       program_.kept_in.push_back(span);
       program_.first_preserve.push_back(static_cast<mip::Column>(program_.model.variables.size()));
       const Interval must = program_.spans.must_live(problem_, t);
@@ -126,7 +125,7 @@ class Builder {
   void add_once() {
     for (NodeId v : problem_.nodes()) {
       mip::Terms terms;
-      append_runs(&terms, v, 0, program_.num_steps, 1);
+      append_runs(&terms, v, 0, program_.spans.num_steps, 1);
       add_row("once_", node(v), std::move(terms), 1, 1);
     }
   }
@@ -160,7 +159,7 @@ class Builder {
 
   // At the last timestep a kept tensor is there.
   void add_kept(TensorId t) {
-    const Step last = program_.num_steps - 1;
+    const Step last = program_.spans.num_steps - 1;
     mip::Terms terms;
     if (const NodeId v = problem_.producer[t]; !v.is_none()) append_runs(&terms, v, last, last, 1);
     if (program_.may_keep(t, last)) terms.emplace_back(program_.preserve(t, last), 1);
@@ -227,14 +226,13 @@ class Builder {
 }  // namespace
 
 std::size_t step_program_size(const OrderProblem& problem, Timesteps timesteps) {
-  Step num_steps = 0;
-  const Spans spans = spans_of(problem, timesteps, &num_steps);
+  const Spans spans = spans_of(problem, timesteps);
   Step size = 1;
   for (NodeId v : problem.nodes()) {
     const Step span = spans.alap[v] - spans.asap[v] + 1;
     size += span * static_cast<Step>(1 + problem.reuses[v].size());
   }
-  for (TensorId t : problem.tensors()) size += steps_kept(problem, spans, num_steps, t).length();
+  for (TensorId t : problem.tensors()) size += steps_kept(problem, spans, t).length();
   return static_cast<std::size_t>(size);
 }
 

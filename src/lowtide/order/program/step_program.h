@@ -42,8 +42,7 @@ struct StepProgram {
   mip::Model model;
   Bytes unit = 1;  // what a size, and the objective, is measured in
   mip::Column peak = 0;
-  Step num_steps = 0;
-  Spans spans;  // of the nodes, within num_steps
+  Spans spans;
   // By node and tensor: the column of the first timestep of the span; the others follow.
   IdVector<NodeId, mip::Column> first_generate;
   IdVector<TensorId, Interval> kept_in;  // timesteps that have a preserve variable
