@@ -316,6 +316,17 @@ def test_export_lp_of_a_plans_addresses(cli, graph_file, tmp_path):
         assert_one_line_error(cli("export-lp", graph_file, *options), *words)
 
 
+def test_an_alignment_beyond_all_room_is_refused(cli, graph_file, tmp_path):
+    plan_file = tmp_path / "plan.json"
+    assert cli("plan", graph_file, "-o", plan_file).returncode == 0
+    plan = json.loads(plan_file.read_text())
+    plan["offsets"] = dict.fromkeys(plan["offsets"], 0)
+    for alignment in (2**62, 2**63 - 1):
+        plan_file.write_text(json.dumps(plan | {"alignment": alignment}))
+        result = cli("export-lp", graph_file, "--program", "layout", "--plan", plan_file)
+        assert_one_line_error(result)
+
+
 def test_highs_log_goes_where_it_is_asked_to(cli, graph_file, tmp_path):
     log = tmp_path / "highs.log"
     environment = os.environ | {"LOWTIDE_HIGHS_LOG": str(log)}

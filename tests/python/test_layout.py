@@ -177,3 +177,61 @@ def test_nothing_is_held_twice(problem):
         assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(taken))
         loads.append(sum(rows[i][2] for i in live))
     assert layout.height_bytes >= max(loads)
+
+
+LARGE = st.sampled_from([2**63 - 1, 2**63 - 64, 2**62, 2**60 - 1, 2**60 - 9, 2**58, 2**55])
+AMOUNT = st.one_of(st.integers(0, 9), LARGE)
+STEP = st.one_of(st.integers(-5, 10), st.integers(-(2**63), -(2**63) + 3), st.integers(2**63 - 4, 2**63 - 1))
+
+
+@st.composite
+def of_any_size(draw):
+    count = draw(st.integers(1, 5))
+    each = {"size": AMOUNT, "alignment": st.one_of(st.none(), st.integers(1, 9), LARGE)}
+    each |= dict.fromkeys(("offset", "hint"), st.one_of(st.none(), st.none(), AMOUNT))
+    times = [sorted((draw(STEP), draw(STEP))) for _ in range(count)]
+    table = {"lower": [lower for lower, _ in times], "upper": [upper for _, upper in times]}
+    return table | {name: [draw(cell) for _ in range(count)] for name, cell in each.items()}
+
+
+def assert_placed(table, offsets, together):
+    """Python's numbers have no end, so this is right whatever the sizes."""
+    for a, offset in enumerate(offsets):
+        assert offset == table["offset"][a] or offset % (table["alignment"][a] or 1) == 0
+        for b in range(a):
+            live = max(table["lower"][a], table["lower"][b]) < min(table["upper"][a], table["upper"][b])
+            if live and together(a, b) and table["size"][a] and table["size"][b]:
+                assert offset + table["size"][a] <= offsets[b] or offsets[b] + table["size"][b] <= offset
+
+
+@settings(max_examples=300, deadline=None)
+@given(table=of_any_size(), capacity=st.one_of(st.none(), AMOUNT))
+def test_numbers_of_any_size(table, capacity):
+    try:
+        layout = lowtide.layout(table, capacity=capacity, step_limit=2000)
+    except ValueError as error:
+        assert str(error).startswith("buffer ")
+        return
+    if layout.offsets is None:
+        assert capacity is not None or None not in table["offset"]
+        return
+    assert_placed(table, layout.offsets, lambda a, b: True)
+    ends = zip(layout.offsets, table["size"], table["lower"], table["upper"], strict=True)
+    assert layout.height_bytes == max([0, *(o + s for o, s, lower, upper in ends if s and lower < upper)])
+    assert layout.lower_bound_bytes <= layout.height_bytes <= (capacity if capacity is not None else 2**63)
+
+
+@settings(max_examples=200, deadline=None)
+@given(table=of_any_size(), banks=st.lists(st.tuples(AMOUNT, AMOUNT), min_size=1, max_size=3))
+def test_banks_of_any_size(table, banks):
+    try:
+        named = {str(k): bank for k, bank in enumerate(banks)}
+        layout = lowtide.layout_banks(table, named, step_limit=20_000)
+    except ValueError as error:
+        assert str(error).startswith(("buffer ", "banks: "))
+        return
+    if layout.offsets is None:
+        return
+    assert_placed(table, layout.offsets, lambda a, b: layout.banks[a] == layout.banks[b])
+    life = zip(layout.banks, table["size"], table["lower"], table["upper"], strict=True)
+    assert layout.cost == sum(named[k][1] * size for k, size, lower, upper in life if lower < upper)

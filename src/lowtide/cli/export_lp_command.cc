@@ -124,6 +124,7 @@ std::string text_of(const ExportArguments& arguments) {
   const Bytes alignment =
       arguments.alignment.value_or(plan ? plan->alignment : PlanOptions().alignment);
   if (arguments.program == "order") return order_program(graph, lowered);
+  check_sizes(graph, alignment);
   if (arguments.program == "joint") return joint_program(graph, lowered, alignment);
   const Schedule schedule = plan ? plan->schedule : program_order_of(lowered.problem);
   return layout_program(graph, lowered, schedule, alignment);

@@ -1,8 +1,9 @@
 // Bad input: the one exception of lowtide.
 //
-// Thrown only by io, GraphBuilder and option validation. The command line prints "where: what" and
-// exits 2; the Python package raises ValueError. The outcome of a search is data, never this. The
-// text is one line that a terminal only shows (base/text.h), whatever the file holds.
+// Thrown only by io, GraphBuilder, LayoutPlanner and option validation. The command line prints
+// "where: what" and exits 2; the Python package raises ValueError. The outcome of a search is data,
+// never this. The text is one line that a terminal only shows (base/text.h), whatever the file
+// holds.
 #pragma once
 
 #include <stdexcept>

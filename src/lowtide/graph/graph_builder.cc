@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "lowtide/base/room.h"
 #include "lowtide/base/text.h"
 #include "lowtide/graph/mutation_order.h"
 
@@ -123,7 +124,7 @@ struct GraphBuilder::State {
   SharedStrings ops;
   SharedStrings phases;
   bool orders_mutations = false;
-  Bytes sum = 0;  // of all sizes and workspaces: what must fit in 63 bits
+  Bytes sum = 0;  // of all sizes and workspaces: within kMaxRoom
 
   // Per node, indices of mention.
   Csr<NodeId, TensorId> inputs, outputs, mutates;
@@ -139,8 +140,8 @@ struct GraphBuilder::State {
   }
 
   void add_to_sum(const std::string& where, Bytes bytes) {
-    if (!add_fits(sum, bytes, &sum))
-      throw InputError(where, "the sum of all bytes exceeds 2^63 - 1");
+    if (!add_fits(sum, bytes, &sum) || sum > kMaxRoom)
+      throw InputError(where, std::string("the sum of all bytes exceeds ") + kMaxRoomText);
   }
 
   std::string node(NodeId v) const { return node_label(graph.node_names_[v.index()]); }

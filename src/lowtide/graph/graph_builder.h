@@ -7,10 +7,10 @@
 //   Graph graph = std::move(builder).build();
 //
 // Nodes are added in program order. Throws InputError, naming the element and the reason, on:
-// duplicate or empty names, unknown tensors or nodes, negative sizes, sums of bytes over 2^63-1, a
-// tensor with two producers, a persistent tensor as an output, `may_reuse` of tensors that are not
-// an output and an input of the node or of one tensor in two pairs, a cycle (printed), and nodes
-// that do not stand in a legal order.
+// duplicate or empty names, unknown tensors or nodes, negative sizes, sums of bytes over 2^60 - 1,
+// a tensor with two producers, a persistent tensor as an output, `may_reuse` of tensors that are
+// not an output and an input of the node or of one tensor in two pairs, a cycle (printed), and
+// nodes that do not stand in a legal order.
 #pragma once
 
 #include <map>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "lowtide/model/request_faults.h"
+
 namespace lowtide {
 namespace {
 
@@ -32,6 +34,7 @@ void LayoutPlanner::reserve(std::size_t num_buffers) {
 LayoutPlanner::Result LayoutPlanner::place(std::span<const Buffer> buffers,
                                            std::span<Bytes> offsets) {
   LOWTIDE_CHECK(buffers.size() == offsets.size(), "one offset for each buffer");
+  check_buffers(buffers);
   reserve(buffers.size());
   order_.resize(buffers.size());
   Result best{.height = kMaxBytes, .lower_bound = lower_bound(buffers)};

@@ -27,8 +27,9 @@ class LayoutPlanner {
     bool is_optimal() const { return height == lower_bound; }
   };
 
-  // offsets[i] is set for buffers[i]. Requires what LayoutProblem says of buffers, and fixed
-  // offsets that don't collide.
+  // offsets[i] is set for buffers[i]. Throws InputError (graph/error.h), with nothing set, if a
+  // buffer makes no sense or numbers are too large (model/request_faults.h). Requires fixed offsets
+  // that don't collide.
   Result place(std::span<const Buffer> buffers, std::span<Bytes> offsets);
 
   // Memory for so many buffers at once.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lowtide/base/room.h"
 #include "lowtide/layout/shapes/order_search.h"
 #include "lowtide/layout/shapes/pair_search.h"
 #include "lowtide/layout/shapes/shape_dive.h"
@@ -30,6 +31,14 @@ Solution<Layout> verdict(const std::optional<Bytes>& capacity, Layout layout, By
 
 bool has_any(const Hints& hints) {
   return std::any_of(hints.begin(), hints.end(), [](Bytes hint) { return hint >= 0; });
+}
+
+// Parts apart may take more room than numbers hold where the shapes do not.
+bool can_be_stacked(const LayoutProblem& parts) {
+  Bytes sum = 0;
+  return std::all_of(parts.buffers.begin(), parts.buffers.end(), [&](const Buffer& part) {
+    return add_room(part.size, part.alignment, &sum) && sum <= kMaxRoom;
+  });
 }
 
 // One stretch of time.
@@ -85,8 +94,8 @@ class Stretch {
       const auto solution = solver.solve(*rectangles, limits);
       if (solution.has_value() && solution.value() < height()) best_ = solution.best();
       settle(solution.bound());
-    } else if (solver.exact) {
-      bound_ = std::max(bound_, solver.solve(separate_parts(problem_), limits).bound());
+    } else if (const auto parts = separate_parts(problem_); solver.exact && can_be_stacked(parts)) {
+      bound_ = std::max(bound_, solver.solve(parts, limits).bound());
     }
   }
 

@@ -12,8 +12,9 @@
 namespace lowtide {
 
 struct Bank {
+  static constexpr Bytes kMaxSize = kMaxBytes / 4;
   std::string name;
-  Bytes size = kMaxBytes / 4;  // the default is as good as none
+  Bytes size = kMaxSize;  // the default is as good as none
   Bytes cost_per_byte = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "lowtide/base/room.h"
 #include "lowtide/model/holdings.h"
 #include "lowtide/model/request_faults.h"
 
@@ -74,9 +75,9 @@ class Joiner {
       if (!bodies_.body[b].is_none()) continue;
       if (!gather(b) || !align_all() || !fix_all()) return false;
       const Shape& shape = bodies_.problem.shapes[bodies_.body[b]];
-      if (!add_fits(sum, shape.size, &sum) || !add_fits(sum, shape.alignment, &sum) ||
-          !add_fits(sum, shape.fixed_offset.value_or(0), &sum))
-        return refuse(b, "the sum of all sizes and alignments exceeds 2^63 - 1");
+      if (!add_room(shape.size, shape.alignment, &sum) || !add_fits(sum, shape.residue, &sum) ||
+          sum > kMaxRoom)
+        return refuse(b, "can't be aligned as a group within 2^60 - 1 bytes");
       if (members_.size() > 1) groups_.push_back(members_);
     }
     return true;

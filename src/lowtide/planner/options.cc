@@ -1,5 +1,6 @@
 #include "lowtide/planner/options.h"
 
+#include "lowtide/base/room.h"
 #include "lowtide/base/text.h"
 #include "lowtide/graph/error.h"
 #include "lowtide/mip/highs.h"
@@ -64,6 +65,18 @@ void check_options(const PlanOptions& options) {
   if (options.alignment < 1 || options.alignment > kMaxAlignment)
     throw InputError("alignment",
                      "must be between 1 and 2^40 bytes, not " + std::to_string(options.alignment));
+}
+
+void check_sizes(const Graph& graph, Bytes alignment) {
+  Bytes sum = 0;
+  const auto add = [&](const char* what, std::string_view name, Bytes bytes) {
+    if (!add_room(bytes, alignment, &sum) || sum > kMaxRoom)
+      throw InputError(what + quote(name),
+                       "the sum of all bytes, each rounded up to the alignment of " +
+                           std::to_string(alignment) + ", exceeds " + kMaxRoomText);
+  };
+  for (TensorId t : graph.tensors()) add("tensor ", graph.tensor_name(t), graph.bytes(t));
+  for (NodeId v : graph.nodes()) add("node ", graph.node_name(v), graph.workspace_bytes(v));
 }
 
 }  // namespace lowtide

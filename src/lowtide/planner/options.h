@@ -8,6 +8,7 @@
 
 #include "lowtide/base/bytes.h"
 #include "lowtide/base/limits.h"
+#include "lowtide/graph/graph.h"
 #include "lowtide/layout/solvers.h"
 
 namespace lowtide {
@@ -35,6 +36,10 @@ void check_options(const PlanOptions& options);
 
 // What a layout alone is limited by as well.
 void check_limits(double time_limit_seconds, std::int64_t step_limit, int threads);
+
+// Throws InputError naming the tensor or node with which addresses that are multiples of
+// `alignment` could exceed all room (base/room.h). `alignment` >= 1, from an option or a plan.
+void check_sizes(const Graph& graph, Bytes alignment);
 
 // For who wants a layout alone; throws InputError as above.
 const LayoutSolver& layout_solver_named(const std::string& option, const std::string& name);

@@ -1,7 +1,5 @@
 #include "lowtide/planner/planner.h"
 
-#include "lowtide/base/text.h"
-#include "lowtide/graph/error.h"
 #include "lowtide/layout/shapes.h"
 #include "lowtide/model/lifetimes.h"
 #include "lowtide/model/lower.h"
@@ -29,18 +27,6 @@ Limits limits_of(const PlanOptions& options) {
       .with_seed(options.seed)
       .with_cancellation(options.cancelled)
       .with_progress(options.progress);
-}
-
-void check_sizes(const Graph& graph, Bytes alignment) {
-  Bytes sum = 0;
-  const auto add = [&](const char* what, std::string_view name, Bytes bytes) {
-    Bytes size;
-    if (!align_up_fits(bytes, alignment, &size) || !add_fits(sum, size, &sum))
-      throw InputError(what + quote(name),
-                       "the sum of all bytes, each rounded up to the alignment, exceeds 2^63 - 1");
-  };
-  for (TensorId t : graph.tensors()) add("tensor ", graph.tensor_name(t), graph.bytes(t));
-  for (NodeId v : graph.nodes()) add("node ", graph.node_name(v), graph.workspace_bytes(v));
 }
 
 Status status_of(Bytes value, Bytes bound) {

@@ -10,8 +10,7 @@ namespace {
 
 constexpr int kScaleBits = 16;
 constexpr int kMaxSteps = 400;
-constexpr double kNewest = 0.03;       // weight of the last step in the average
-constexpr double kHighestPrice = 1e9;  // a byte: whole numbers stay far below 2^127
+constexpr double kNewest = 0.03;  // weight of the last step in the average
 
 using Prices = std::vector<std::vector<double>>;
 
@@ -110,6 +109,9 @@ BankPrices::BankPrices(const BankItems& items, const std::vector<Bank>& banks)
     : items_(items), banks_(banks) {
   price_.assign(banks.size(), std::vector<double>(at(items.num_sections), 0));
   share_.assign(items.cost.size(), std::vector<double>(banks.size(), 0));
+  // What a byte costs in all banks and sections, times a bank's size and the scale, is below 2^124.
+  const auto places = static_cast<double>(banks.size() * at(items.num_sections));
+  highest_price_ = std::min(1e9, std::ldexp(1, 47) / std::max(1.0, places));
   take(price_);
 }
 
@@ -197,7 +199,7 @@ double BankPrices::follow_subgradient(double step_length, std::optional<Bytes> u
   const double step = step_length * std::max(1.0, aim - *value) / square;
   for (std::size_t k = 0; k < banks_.size(); ++k)
     for (std::size_t s = 0; s < excess[k].size(); ++s)
-      price_[k][s] = std::clamp(price_[k][s] + step * excess[k][s], 0.0, kHighestPrice);
+      price_[k][s] = std::clamp(price_[k][s] + step * excess[k][s], 0.0, highest_price_);
   return square;
 }
 

@@ -55,6 +55,7 @@ class BankPrices {
 
   const BankItems& items_;
   const std::vector<Bank>& banks_;
+  double highest_price_;                     // so that whole numbers stay within 128 bits
   std::vector<std::vector<double>> price_;   // by bank and section; the steps go on from here
   std::vector<std::vector<Bytes>> fixed_;    // the best ones, scaled to whole numbers
   IdVector<BodyId, std::vector<Sum>> pays_;  // at these, by bank

@@ -54,7 +54,13 @@ using Events = std::span<const LifetimeEvent>;
 
 template <class Allocator>
 void serve(const LayoutProblem& problem, Events events, Allocator* allocator, Layout* layout) {
-  for (const auto& [b, is_start] : events) {
+  constexpr std::size_t kAhead = 16;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (i + kAhead < events.size()) {
+      __builtin_prefetch(&problem.buffers[events[i + kAhead].buffer]);
+      __builtin_prefetch(&layout->offsets[events[i + kAhead].buffer]);
+    }
+    const auto [b, is_start] = events[i];
     const Buffer& buffer = problem.buffers[b];
     Bytes& offset = layout->offsets[b];
     if (is_start)
@@ -62,14 +68,6 @@ void serve(const LayoutProblem& problem, Events events, Allocator* allocator, La
     else
       allocator->give_back(offset, offset + buffer.size);
   }
-}
-
-// Classes take up to a quarter more than the sizes, whose sum is all that is known to be a number.
-bool may_round(const LayoutProblem& problem) {
-  Bytes sum = 0;
-  for (const Buffer& buffer : problem.buffers)
-    if (buffer.takes_room()) sum += buffer.size + (buffer.alignment - 1);
-  return sum <= kMaxBytes / 2;
 }
 
 }  // namespace
@@ -85,7 +83,7 @@ Layout stream_fit(const LayoutProblem& problem, const Limits& limits) {
     const std::size_t count = std::min(kClockPeriod, rest.size());
     serve(problem, rest.first(count), &gaps, &layout);
     rest = rest.subspan(count);
-  } while (!rest.empty() && !(limits.expired() && may_round(problem)));
+  } while (!rest.empty() && !limits.expired());
   Blocks blocks(gaps.top());
   serve(problem, rest, &blocks, &layout);
   layout.height = height_of(problem, layout.offsets);

@@ -49,10 +49,10 @@ class Walk {
  private:
   using End = std::pair<Step, BufferId>;
 
-  // The lifetime in the direction of the walk.
+  // The lifetime in the direction of the walk: ~x is -x - 1, for any x.
   Interval along(BufferId b) const {
     const Interval life = problem_.buffers[b].lifetime;
-    return is_forward_ ? life : Interval{-life.upper, -life.lower};
+    return is_forward_ ? life : Interval{~life.upper, ~life.lower};
   }
 
   Ids in_time(Ids ids) const {
@@ -154,7 +154,8 @@ void stack(const LayoutProblem& problem, Step center, Tiering::Stack order, Ids 
            Layout* layout) {
   const auto reach = [&](BufferId b) {
     const Interval life = problem.buffers[b].lifetime;
-    const Step before = center - life.lower, after = life.upper - center;
+    const Step before = Interval{life.lower, center}.length();
+    const Step after = Interval{center, life.upper}.length();
     return order == Tiering::Stack::kByEnd ? after : std::min(before, after);
   };
   std::sort(ids.begin(), ids.end(), [&](BufferId a, BufferId b) {

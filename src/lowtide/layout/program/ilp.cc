@@ -163,6 +163,11 @@ class Part {
   Meter* meter_;
 };
 
+// Are the numbers of its programs?
+bool is_in_range(const PartAnswer& answer) {
+  return static_cast<double>(answer.height) <= mip::kLargest;
+}
+
 }  // namespace
 
 Solution<Layout> ilp_layout(const LayoutProblem& problem, Layout incumbent, const Limits& limits) {
@@ -172,7 +177,7 @@ Solution<Layout> ilp_layout(const LayoutProblem& problem, Layout incumbent, cons
   const int rounds = mip::is_available() ? kRounds : 0;
   for (int round = 0; round < rounds && !answers.is_settled() && !meter.stopped(); ++round) {
     for (PartAnswer& answer : answers.parts()) {
-      if (!answer.open(answers.target())) continue;
+      if (!answer.open(answers.target()) || !is_in_range(answer)) continue;
       Part(&answer, effort, &meter).narrow(answers.target());
       answers.report_to(limits);
     }
