@@ -10,6 +10,7 @@
 #include "lowtide/layout/greedy/heuristics.h"
 #include "lowtide/layout/greedy/lifetime_index.h"
 #include "lowtide/layout/greedy/stream_fit.h"
+#include "lowtide/layout/solvers.h"
 #include "lowtide/model/layout_bounds.h"
 #include "lowtide/verify/layout_verifier.h"
 #include "support/long_tests.h"
@@ -28,6 +29,19 @@ LayoutProblem busy_problem(std::uint64_t seed, int buffers, Step steps, bool is_
     const auto size = static_cast<Bytes>(std::pow(2, 20 * uniform(random)));
     const Bytes alignment = is_aligned ? Bytes{1} << (random() % 7) : 1;
     problem.buffers.push_back({{lower, lower + length}, size, alignment});
+  }
+  return problem;
+}
+
+// A server's requests: a walk through time leaves 4 to 8 % free where most live at once.
+LayoutProblem requests(std::uint64_t seed, int buffers) {
+  constexpr Bytes kPages[] = {1, 2, 4, 8, 64};
+  std::mt19937_64 random(seed);
+  LayoutProblem problem;
+  for (Step lower = 0; lower < buffers; ++lower) {
+    const auto length = static_cast<Step>(1 + random() % 300);
+    const Bytes size = 4096 * kPages[random() % 5] + 256 * static_cast<Bytes>(random() % 3);
+    problem.buffers.push_back({{lower, lower + length}, size});
   }
   return problem;
 }
@@ -69,6 +83,24 @@ TEST(LifetimeIndex, LooksAtLittleInVain) {
       const std::int64_t looked = index.visit({s, s + 3}, [&](int) { ++found; });
       ASSERT_LE(looked, found + 2 * load(problem)) << seed;
     }
+  }
+}
+
+// As under a short limit: nothing that takes more than a few steps a buffer.
+TEST(Squeeze, BringsAWalkNearTheLoadAtOnce) {
+  constexpr int kBuffers = 30'000;  // more than the exact search takes
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    const LayoutProblem problem = requests(seed, kBuffers);
+    const Bytes bound = lower_bound(problem), near = bound + bound / 50;
+    const Limits limits = Limits::within_steps(kBuffers);
+    const Layout walk = stream_fit(problem, Limits());
+    ASSERT_GT(walk.height, bound + bound / 25) << seed;
+    const Layout layout = squeezed_near(problem, walk, bound, limits);
+    EXPECT_EQ(layout_error(problem, layout), "") << seed;
+    EXPECT_LE(layout.height, near) << seed;
+    const auto solution = find_layout_solver("auto")->solve(problem, limits);
+    EXPECT_LE(solution.value(), near) << seed;
+    EXPECT_EQ(solution.bound(), bound) << seed;
   }
 }
 

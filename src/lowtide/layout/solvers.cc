@@ -8,6 +8,7 @@
 #include "lowtide/layout/greedy/learning_dive.h"
 #include "lowtide/layout/greedy/pyramid.h"
 #include "lowtide/layout/greedy/squeeze.h"
+#include "lowtide/layout/greedy/stream_fit.h"
 #include "lowtide/layout/greedy/tiers.h"
 #include "lowtide/layout/program/ilp.h"
 #include "lowtide/layout/search/exact.h"
@@ -31,8 +32,8 @@ Solution<Layout> best(const LayoutProblem& problem, const Limits& limits) {
   return judged(problem, improved_by_fits(problem, best_skyline(problem, limits), limits), limits);
 }
 
-bool is_impossible(const LayoutProblem& problem) {
-  return fixed_conflict(problem) || (problem.capacity && lower_bound(problem) > *problem.capacity);
+bool is_impossible(const LayoutProblem& problem, Bytes bound) {
+  return fixed_conflict(problem) || (problem.capacity && bound > *problem.capacity);
 }
 
 Solution<Layout> pyramid(const LayoutProblem& problem, const Limits& limits) {
@@ -46,14 +47,15 @@ Solution<Layout> pyramid(const LayoutProblem& problem, const Limits& limits) {
 
 // From the plainest start, so that the search itself is seen.
 Solution<Layout> exact(const LayoutProblem& problem, const Limits& limits) {
-  if (is_impossible(problem) || !is_exact_size(problem)) return skyline(problem, limits);
+  if (is_impossible(problem, lower_bound(problem)) || !is_exact_size(problem))
+    return skyline(problem, limits);
   return exact_layout(problem, best_skyline(problem, limits), limits);
 }
 
 // The paper's program, started from the best of the heuristics.
 Solution<Layout> ilp(const LayoutProblem& problem, const Limits& limits) {
   Layout layout = best_skyline(problem, limits);
-  if (is_impossible(problem) || is_good_enough(problem, layout))
+  if (is_impossible(problem, lower_bound(problem)) || is_good_enough(problem, layout))
     return judged(problem, std::move(layout), limits);
   return ilp_layout(problem, improved_by_fits(problem, std::move(layout), limits), limits);
 }
@@ -77,14 +79,11 @@ Solution<Layout> tiers(const LayoutProblem& problem, const Limits& limits) {
   return judged(problem, improved_by_tiers(problem, stacked(problem), limits), limits);
 }
 
-Bytes wanted_height(const LayoutProblem& problem) {
-  return std::max(lower_bound(problem), problem.capacity.value_or(0));
-}
-
 // More dives, for half of the time.
-Layout improved_by_dives(const LayoutProblem& problem, Layout layout, const Limits& limits) {
+Layout improved_by_dives(const LayoutProblem& problem, Layout layout, Bytes wanted,
+                         const Limits& limits) {
   constexpr int kRounds = 200;
-  return improved_by_dives(problem, std::move(layout), wanted_height(problem), kRounds,
+  return improved_by_dives(problem, std::move(layout), wanted, kRounds,
                            limits.with_seconds(limits.seconds_left() / 2));
 }
 
@@ -102,31 +101,56 @@ bool has_long_lifetimes(const LayoutProblem& problem) {
   return longest > 0 && longest >= all.length() / kShare;
 }
 
-// What helps thousands of buffers: a good start, pressed down.
-Layout improved_for_many(const LayoutProblem& problem, Layout layout, const Limits& limits) {
+constexpr std::size_t kManyBuffers = 5'000;
+
+// A walk through time, for thousands of buffers; and in *rest the limits of what follows it. The
+// clock stands still there while buffers are sorted and indexed, for about as long as a walk takes,
+// and here while bytes are found for what the walk had no time for.
+Layout walked(const LayoutProblem& problem, const Limits& limits, Limits* rest) {
+  constexpr double kShare = 0.8;
+  const auto start = Clock::now();
+  const Limits part = limits.with_seconds(kShare * limits.seconds_left());
+  Layout layout =
+      has_fixed_offsets(problem) ? best_skyline(problem, part) : stream_fit(problem, part);
+  const std::chrono::duration<double> taken = Clock::now() - start;
+  *rest = limits.with_seconds(limits.seconds_left() - taken.count());
+  return layout;
+}
+
+// What helps thousands of buffers. Only a few stretches of time are as full as the fullest, so a
+// brief squeeze brings what sticks out of the walk near the load, before a dive would have been set
+// up. (No nearer than it has to be: pressed down further, a walk ends above what a dive does.) Then
+// slower starts, and the best of them pressed down further.
+Layout improved_for_many(const LayoutProblem& problem, Layout layout, Bytes wanted,
+                         const Limits& limits) {
   constexpr int kRounds = 2;
-  const Bytes wanted = wanted_height(problem);
-  if (has_long_lifetimes(problem))
-    layout = improved_by_tiers(problem, std::move(layout),
-                               limits.with_seconds(limits.seconds_left() / 3));
-  layout = improved_by_dives(problem, std::move(layout), wanted, kRounds,
-                             limits.with_seconds(limits.seconds_left() / 4));
-  return squeezed(problem, std::move(layout), wanted,
-                  limits.with_seconds(0.8 * limits.seconds_left()));
+  const auto share_of_rest = [&](double share) {
+    return limits.with_seconds(share * limits.seconds_left());
+  };
+  layout = squeezed_near(problem, std::move(layout), wanted, share_of_rest(0.5));
+  layout = improved_by_skylines(problem, std::move(layout), share_of_rest(0.125));
+  if (layout.height > wanted && has_long_lifetimes(problem))
+    layout = improved_by_tiers(problem, std::move(layout), share_of_rest(1.0 / 3));
+  layout = improved_by_dives(problem, std::move(layout), wanted, kRounds, share_of_rest(0.25));
+  return squeezed(problem, std::move(layout), wanted, share_of_rest(0.8));
 }
 
 // Heuristics end most instances; then the search, as long as there is time. One that searches a
 // little comes before the slower heuristics: it is usually better than all of them.
-Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
+Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& all_limits) {
   constexpr int kShortRounds = 2;
   constexpr std::size_t kManyBuffers = 5'000;
-  const bool may_search = !is_impossible(problem) && is_exact_size(problem);
+  const Bytes least = lower_bound(problem);
+  if (is_impossible(problem, least)) return Solution<Layout>::infeasible(least);
+  const Bytes wanted = std::max(least, problem.capacity.value_or(0));
+  const bool is_many = problem.buffers.size() >= kManyBuffers;
+  Limits limits = all_limits;
   Layout layout =
-      best_skyline(problem, may_search ? limits : limits.with_seconds(limits.seconds_left() / 8));
-  if (limits.expired() || is_impossible(problem) || is_good_enough(problem, layout))
-    return judged(problem, std::move(layout), limits);
-  if (problem.buffers.size() >= kManyBuffers)
-    layout = improved_for_many(problem, std::move(layout), limits);
+      is_many ? walked(problem, all_limits, &limits) : best_skyline(problem, all_limits);
+  if (limits.expired() || layout.height <= wanted)
+    return judged(problem, std::move(layout), least, limits);
+  if (is_many) layout = improved_for_many(problem, std::move(layout), wanted, limits);
+  const bool may_search = is_exact_size(problem);
   Bytes bound = 0;
   if (may_search) {
     auto solution = exact_layout(problem, layout, limits, {.end = kShortRounds});
@@ -136,12 +160,12 @@ Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& limits) {
     bound = solution.bound();
     if (solution.has_value()) layout = solution.best();
   } else {
-    layout = improved_by_dives(problem, std::move(layout), limits);
+    layout = improved_by_dives(problem, std::move(layout), wanted, limits);
   }
   layout = improved_by_fits(problem, std::move(layout), limits);
   auto solution = may_search
                       ? exact_layout(problem, std::move(layout), limits, {.first = kShortRounds})
-                      : judged(problem, std::move(layout), limits);
+                      : judged(problem, std::move(layout), least, limits);
   if (!problem.capacity) solution.raise_bound(bound);
   return solution;
 }

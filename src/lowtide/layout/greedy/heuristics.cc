@@ -66,8 +66,11 @@ Layout best_skyline(const LayoutProblem& problem, const Limits& limits) {
   using enum BufferKey;
   if (has_fixed_offsets(problem))
     return fit_by_keys(problem, {kLifetime, kSize, kLifetime}, Fit::kLowest, limits);
-  Layout best = stream_fit(problem, limits);
-  if (limits.expired()) return best;
+  return improved_by_skylines(problem, stream_fit(problem, limits), limits);
+}
+
+Layout improved_by_skylines(const LayoutProblem& problem, Layout best, const Limits& limits) {
+  if (limits.expired() || has_fixed_offsets(problem)) return best;
   const Bytes good_enough = std::max(lower_bound(problem), problem.capacity.value_or(0));
   if (best.height <= good_enough) return best;
   const Sections sections = make_sections(problem);
@@ -102,7 +105,11 @@ bool is_good_enough(const LayoutProblem& problem, const Layout& layout) {
 }
 
 Solution<Layout> judged(const LayoutProblem& problem, Layout layout, const Limits& limits) {
-  const Bytes bound = lower_bound(problem);
+  return judged(problem, std::move(layout), lower_bound(problem), limits);
+}
+
+Solution<Layout> judged(const LayoutProblem& problem, Layout layout, Bytes bound,
+                        const Limits& limits) {
   if (fixed_conflict(problem)) return Solution<Layout>::infeasible(bound);
   if (problem.capacity && bound > *problem.capacity) return Solution<Layout>::infeasible(bound);
   if (problem.capacity && layout.height > *problem.capacity)

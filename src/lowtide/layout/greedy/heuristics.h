@@ -22,6 +22,8 @@ Layout fit_by_keys(const LayoutProblem& problem, const std::vector<BufferKey>& k
 // The lowest skyline of several orders, until one is good enough or the time is up; never worse
 // than stream_fit, which always runs.
 Layout best_skyline(const LayoutProblem& problem, const Limits& limits);
+// As above, from a layout that is there. Does nothing where offsets are fixed.
+Layout improved_by_skylines(const LayoutProblem& problem, Layout layout, const Limits& limits);
 
 // The best of `layout` and of all fits in turn, until one is good enough or the time is up.
 Layout improved_by_fits(const LayoutProblem& problem, Layout layout, const Limits& limits);
@@ -32,5 +34,8 @@ bool is_good_enough(const LayoutProblem& problem, const Layout& layout);
 // What may be claimed of a layout that no search stands behind: it is an answer if it keeps the
 // capacity; infeasible only where the load alone exceeds it or fixed offsets collide.
 Solution<Layout> judged(const LayoutProblem& problem, Layout layout, const Limits& limits);
+// As above, with the lower bound of the problem, which takes a while of a million buffers.
+Solution<Layout> judged(const LayoutProblem& problem, Layout layout, Bytes bound,
+                        const Limits& limits);
 
 }  // namespace lowtide

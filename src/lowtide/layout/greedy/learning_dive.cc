@@ -108,7 +108,7 @@ class LearningDives {
 
 Layout improved_by_dives(const LayoutProblem& problem, Layout layout, Bytes good_enough, int rounds,
                          const Limits& limits) {
-  if (has_fixed_offsets(problem) || limits.expired()) return layout;
+  if (has_fixed_offsets(problem) || layout.height <= good_enough || limits.expired()) return layout;
   return LearningDives(problem, limits).run(std::move(layout), good_enough, rounds);
 }
 

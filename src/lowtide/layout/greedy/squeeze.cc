@@ -24,8 +24,8 @@ struct Extent {
 
 constexpr Extent kOut{-1, -1};
 
-// At neighbours, for each buffer: what a trial may look at, first and last.
-constexpr std::int64_t kFirstLooks = 20, kMostLooks = 1280;
+// At neighbours, for each buffer: what a trial may look at.
+constexpr std::int64_t kFirstLooks = 20, kMoreLooks = 4;
 
 class Squeeze {
  public:
@@ -202,24 +202,37 @@ class Squeeze {
   std::vector<std::pair<Bytes, float>> ends_;
 };
 
-}  // namespace
-
-Layout squeezed(const LayoutProblem& problem, Layout layout, Bytes good_enough,
-                const Limits& limits) {
+// Towards `goal`, until `good_enough`; each effort looks at four times as many as the one before.
+Layout squeezed(const LayoutProblem& problem, Layout layout, Bytes goal, Bytes good_enough,
+                int efforts, const Limits& limits) {
   constexpr double kFirstShare = 0.5, kLeastShare = 0.1;
   if (has_fixed_offsets(problem) || layout.height <= good_enough || limits.expired()) return layout;
   Squeeze squeeze(problem, make_sections(problem), limits.seed());
   Meter meter(limits);
-  const auto buffers = static_cast<std::int64_t>(problem.buffers.size());
-  for (std::int64_t looks = kFirstLooks * buffers; looks <= kMostLooks * buffers; looks *= 4)
+  auto looks = kFirstLooks * static_cast<std::int64_t>(problem.buffers.size());
+  for (int effort = 0; effort < efforts; ++effort, looks *= kMoreLooks)
     for (double share = kFirstShare; share > kLeastShare && !meter.stopped();) {
       if (layout.height <= good_enough) return layout;
-      const auto excess = static_cast<double>(layout.height - good_enough);
+      const auto excess = static_cast<double>(layout.height - goal);
       const auto less = std::max<Bytes>(static_cast<Bytes>(share * excess), 1);
       const bool fits = squeeze.press(layout.height - less, looks, &meter, &layout);
       share = fits ? kFirstShare : share / 2;
     }
   return layout;
+}
+
+}  // namespace
+
+Layout squeezed(const LayoutProblem& problem, Layout layout, Bytes good_enough,
+                const Limits& limits) {
+  constexpr int kEfforts = 4;
+  return squeezed(problem, std::move(layout), good_enough, good_enough, kEfforts, limits);
+}
+
+Layout squeezed_near(const LayoutProblem& problem, Layout layout, Bytes good_enough,
+                     const Limits& limits) {
+  return squeezed(problem, std::move(layout), good_enough, good_enough + good_enough / 50, 1,
+                  limits);
 }
 
 }  // namespace lowtide

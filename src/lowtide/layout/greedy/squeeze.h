@@ -33,4 +33,8 @@ namespace lowtide {
 Layout squeezed(const LayoutProblem& problem, Layout layout, Bytes good_enough,
                 const Limits& limits);
 
+// As above, with little effort, and no more than to within 2 % of `good_enough`.
+Layout squeezed_near(const LayoutProblem& problem, Layout layout, Bytes good_enough,
+                     const Limits& limits);
+
 }  // namespace lowtide
