@@ -1033,6 +1033,20 @@ def test_a_trace_that_ends_in_an_exception_leaves_nothing_behind():
     assert not any("Fake" in type(p).__name__ for p in loop.model.parameters())
 
 
+def test_gradients_made_after_compile_step_are_not_those_left_before():
+    def make():
+        loop = Loop(Net(), before=lambda loop, i: i or (loop.optimizer.zero_grad(), penalty(loop).backward()))
+        penalty(loop).backward()
+        return loop
+
+    def penalty(loop):
+        return sum(p.pow(2).sum() for p in loop.model.parameters())
+
+    with pytest.warns(lt.FallbackWarning, match="an earlier backward"):
+        (plain, _), (mine, _) = runs_of(make, 6)
+    assert_same(mine, plain)
+
+
 def test_gradients_left_before_compile_step_are_dropped():
     """As by the zero_grad with which the body of a loop begins."""
     results = []

@@ -251,6 +251,20 @@ def test_a_model_that_looks_at_values_is_not_taken_for_one_that_does_not(one_key
         train(Forward(reads_a_number), cross_entropy, vector_batch)
 
 
+def test_a_step_that_raises_while_it_is_looked_at_is_traced_anew(traces, monkeypatch):
+    """Whatever it raises; buffers and random numbers are those of before."""
+
+    def raises(body, step):
+        body.model(image_batch()[0])
+        raise AssertionError("from the depths")
+
+    train(cnn(dropout=0.5), cross_entropy, image_batch, steps=4)
+    monkeypatch.setattr(compiled, "observe", raises)
+    report = train(cnn(dropout=0.5), cross_entropy, image_batch)
+    assert len(traces) == 2
+    assert report.stage == "replay"
+
+
 LOSSES = {
     "plain": cross_entropy,
     "smooth": lambda x, y: cross_entropy(x, y, label_smoothing=0.1),

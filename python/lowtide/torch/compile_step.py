@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
+from torch.utils.weak import TensorWeakRef
 
 from lowtide.torch.errors import UnsupportedError
 from lowtide.torch.execution import tracecache
@@ -52,7 +53,8 @@ class CompiledStep(Compiled):
         super().__init__(eager.model, eager.loss_fn, eager.optimizers, updates, *given)
         self._eager_step = eager
         self._recipe = recipe
-        self._stale = {id(p.grad): p.grad._version for p in self._parameters() if p.grad is not None}
+        with_gradient = [p for p in self._parameters() if p.grad is not None]
+        self._stale = [(p, TensorWeakRef(p.grad), p.grad._version) for p in with_gradient]
         self._compile(example_batch)
 
     def _eager(self, batch: Any) -> Any:
@@ -72,12 +74,10 @@ class CompiledStep(Compiled):
 
     def _drop_stale_gradients(self) -> None:
         """Those of the last plain step before compile_step: a loop's next zero_grad would free them."""
-        if not self._stale:
-            return
-        for p in self._parameters():
-            if p.grad is not None and self._stale.get(id(p.grad)) == p.grad._version:
+        for p, gradient, version in self._stale:
+            if p.grad is not None and p.grad is gradient() and p.grad._version == version:
                 p.grad = None
-        self._stale = {}
+        self._stale = []
 
     def _only_eager(self, leaves: list[Any]) -> str | None:
         """Gradients that a backward pass before the step has left, or that go back into what it updates."""
