@@ -139,7 +139,6 @@ Layout improved_for_many(const LayoutProblem& problem, Layout layout, Bytes want
 // little comes before the slower heuristics: it is usually better than all of them.
 Solution<Layout> portfolio(const LayoutProblem& problem, const Limits& all_limits) {
   constexpr int kShortRounds = 2;
-  constexpr std::size_t kManyBuffers = 5'000;
   const Bytes least = lower_bound(problem);
   if (is_impossible(problem, least)) return Solution<Layout>::infeasible(least);
   const Bytes wanted = std::max(least, problem.capacity.value_or(0));
