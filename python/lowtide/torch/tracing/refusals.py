@@ -96,6 +96,8 @@ _MEANINGS = {
     "Sparse": "a sparse tensor has no single storage to plan; pass sparse=False to the embedding, call "
     f"to_dense(), or {IN_EAGER}",
     "ested": f"a nested tensor has no single storage to plan; pad and mask instead, or {IN_EAGER}",
+    "Expected inputs of BF16 type": "grouped_mm can be traced in bfloat16 alone; for experts of transformers "
+    f"call model.set_experts_implementation('batched_mm'), or {IN_EAGER}",
     "dynamo-optimized function": "it calls a function that is compiled already; call the one inside it "
     "(._torchdynamo_orig_callable)",
 }
