@@ -16,6 +16,7 @@ from training import Twins, assert_same
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("lowtide.torch")
 from lowtide.torch.arena.library import library  # noqa: E402
+from lowtide.torch.execution import profile  # noqa: E402
 
 nn = torch.nn
 cross_entropy = nn.functional.cross_entropy
@@ -749,3 +750,27 @@ def test_no_warnings_in_ordinary_use():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Twins(mlp(), cross_entropy, optimizer()).train(batches(vector_batch))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.99])
+def test_a_program_that_ends_in_an_error_runs_in_eager_if_it_wrote_nothing(share, monkeypatch):
+    """At whatever operator of its first run: never half a step, and never a step twice."""
+
+    run_node = profile._Timed.run_node
+
+    def run_some(interpreter, node):
+        calls = [n for n in interpreter.module.graph.nodes if n.op == "call_function"]
+        if node is calls[int(share * len(calls))]:
+            raise RuntimeError("no such strides")
+        return run_node(interpreter, node)
+
+    monkeypatch.setattr(profile._Timed, "run_node", run_some)
+    torch.manual_seed(0)
+    twins = Twins(cnn(dropout=0.5), cross_entropy, optimizer("SGD momentum"))
+    if share > 0.9:
+        with pytest.raises(RuntimeError, match="no such strides"):
+            twins.train([image_batch()])
+        return
+    with pytest.warns(lt.FallbackWarning, match="does not run: no such strides") as told:
+        report = twins.train([image_batch()])
+    assert (report.stage, len(told)) == ("fallback", 1)

@@ -87,6 +87,10 @@ def clips():
     return {"input_values": torch.randn(2, 400), "labels": torch.randint(2, (2,))}
 
 
+def series():
+    return {"past_values": torch.randn(2, 16, 2), "future_values": torch.randn(2, 4, 2)}
+
+
 def spectrograms():
     return {"input_features": torch.randn(2, 16, 40), "labels": tokens(6)}
 
@@ -193,6 +197,23 @@ ARCHITECTURES = {
         {**SMALL, **WORDS, "ffn_dim": 64, "word_embed_proj_dim": 32, "max_position_embeddings": 16},
         "ForCausalLM",
         text,
+    ),
+    "patchtst": (
+        EAGER,
+        "PatchTST",
+        {
+            "num_input_channels": 2,
+            "context_length": 16,
+            "patch_length": 4,
+            "patch_stride": 4,
+            "d_model": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "ffn_dim": 32,
+            "prediction_length": 4,
+        },
+        "ForPrediction",
+        series,
     ),
     "phi3": (PLANNED, "Phi3", {**TEXT, "num_key_value_heads": 2}, "ForCausalLM", text),
     "qwen3": (PLANNED, "Qwen3", GROUPED, "ForCausalLM", text),

@@ -6,7 +6,7 @@ import functools
 import time
 import warnings
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -132,6 +132,8 @@ class Compiled:
         if stage == "verify" or self._is_to_be_checked(entry):
             return self._run_observed(entry, batch, leaves)
         try:
+            if stage == "profile":
+                return self._run_first(entry, variant, batch, leaves)
             result = variant.run(leaves, functools.partial(self._finish, variant.traced))
         except StateMissing:
             return self._run_eager(entry, batch)
@@ -192,6 +194,21 @@ class Compiled:
             after.seen, after.report.steps = max(after.seen, 1), entry.report.steps
             after.report.eager_peak_bytes = after.report.eager_peak_bytes or entry.report.eager_peak_bytes
         return result
+
+    def _run_first(self, entry: _Entry, variant: Variant, batch: Any, leaves: list[Any]) -> Any:
+        """The program's first run. Some operators give other strides over fakes than over real tensors, and
+        then a view that was traced cannot be had: if nothing was written by then, the shape stays in eager."""
+        before = _BuffersAndRandom(self.model)
+        writes = _Writes(variant.binding.tensors(leaves), but=self.model.buffers())
+        try:
+            return variant.run(leaves, functools.partial(self._finish, variant.traced))
+        except RuntimeError as error:
+            if self.settings.ranks is not None or writes.happened():
+                raise
+            before.restore()
+            reason = f"what was traced does not run: {str(error).splitlines()[0]}"
+        self._fall_back(entry, reason, "for this batch")
+        return self._run_eager(entry, batch)
 
     def _changed_itself(self) -> bool:
         """Whether the step that just ran in Python did; one that always does so has no plan."""
@@ -396,6 +413,18 @@ class _BuffersAndRandom:
         with torch.no_grad():
             for buffer, value in self._buffers:
                 buffer.copy_(value)
+
+
+class _Writes:
+    """Whether a step has written to its inputs, but for those that can be restored."""
+
+    def __init__(self, tensors: Iterable[torch.Tensor], but: Iterable[torch.Tensor]) -> None:
+        restored = {id(tensor) for tensor in but}
+        held = [t for t in tensors if isinstance(t, torch.Tensor) and id(t) not in restored]
+        self._versions = [(tensor, tensor._version) for tensor in held if not tensor.is_inference()]
+
+    def happened(self) -> bool:
+        return any(tensor._version != version for tensor, version in self._versions)
 
 
 def _listed(names: list[str]) -> str:
