@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import queue
 import random
 import signal
 import subprocess
@@ -272,23 +273,33 @@ def test_compiled_calls_from_many_threads():
 
 def test_captures_of_one_model_from_many_threads():
     model, sizes, errors = mlp(), set(), []
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for _ in range(4)]
 
-    def work():
+    def work(optimizer):
         try:
-            graph = lt.capture(
-                model, cross_entropy, torch.optim.SGD(model.parameters(), lr=0.1), vector_batch()
-            )
-            sizes.add(graph.num_nodes)
+            sizes.add(lt.capture(model, cross_entropy, optimizer, vector_batch()).num_nodes)
         except Exception as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work, args=(optimizer,)) for optimizer in optimizers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not errors
     assert len(sizes) == 1
+
+
+def test_an_optimizer_made_within_the_trace_of_another_thread_is_refused():
+    model, made = mlp(), queue.SimpleQueue()  # of C: what a trace puts into a list goes with it
+
+    def loss(output, target):  # called while the model's parameters are fake
+        made.put(torch.optim.SGD(model.parameters(), lr=0.1))
+        return cross_entropy(output, target)
+
+    lt.capture(model, loss, torch.optim.SGD(model.parameters(), lr=0.1), vector_batch())
+    with pytest.raises(lt.CaptureError, match="another thread"):
+        lt.capture(model, cross_entropy, made.get(), vector_batch())
 
 
 # -- signals ---------------------------------------------------------------------------------------

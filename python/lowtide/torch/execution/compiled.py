@@ -196,8 +196,9 @@ class Compiled:
         return result
 
     def _run_first(self, entry: _Entry, variant: Variant, batch: Any, leaves: list[Any]) -> Any:
-        """The program's first run. Some operators give other strides over fakes than over real tensors, and
-        then a view that was traced cannot be had: if nothing was written by then, the shape stays in eager."""
+        """The program's first run. Some operators give other strides over fakes than over real tensors,
+        and then a view that was traced cannot be had: if nothing was written by then, the shape stays in
+        eager."""
         before = _BuffersAndRandom(self.model)
         writes = _Writes(variant.binding.tensors(leaves), but=self.model.buffers())
         try:

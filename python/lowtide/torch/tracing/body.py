@@ -19,7 +19,7 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.nn.utils.stateless import _reparametrize_module
 from torch.utils import _pytree as pytree
 
-from lowtide.torch.errors import UnsupportedError
+from lowtide.torch.errors import CaptureError, UnsupportedError
 from lowtide.torch.tracing.dropout import dropout_as_on
 from lowtide.torch.tracing.fakes import Twins
 from lowtide.torch.tracing.inputs import (
@@ -30,6 +30,7 @@ from lowtide.torch.tracing.inputs import (
     Tensors,
     call_model,
     check_batch,
+    is_fake,
     loss_of,
 )
 from lowtide.torch.tracing.optimizers import (
@@ -279,8 +280,13 @@ class InferenceBody(Body):
 
 def _outside(model: torch.nn.Module, optimizers: Optimizers, reach: Reach) -> dict[str, torch.Tensor]:
     """What the optimizers train and is not the model's: a loss' own parameters, a prompt; by path."""
-    of_model = {id(p) for p in model.parameters()}
-    others = (p for p in optimizers.parameters() if p.requires_grad and id(p) not in of_model)
+    of_model = {id(p): p for p in model.parameters()}
+    others = [p for p in optimizers.parameters() if p.requires_grad and id(p) not in of_model]
+    if any(map(is_fake, others)) and not any(map(is_fake, of_model.values())):
+        raise CaptureError(
+            "the optimizer holds fake parameters and the model real ones: it was made while another thread "
+            "traced the model; make it before, or where no trace runs"
+        )
     return {reach.paths[id(p)]: p for p in others}
 
 

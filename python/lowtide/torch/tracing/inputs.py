@@ -199,13 +199,13 @@ def _refuse_overlaps(tensors: Mapping[str, torch.Tensor]) -> None:
 def _byte_range(tensor: torch.Tensor) -> tuple[int, int]:
     storage = tensor.untyped_storage()
     # Fake storages have no address; their identity keeps them apart as well.
-    base = storage._cdata << 64 if _is_fake(tensor) else storage.data_ptr()
+    base = storage._cdata << 64 if is_fake(tensor) else storage.data_ptr()
     span = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True)) + 1
     start = base + tensor.storage_offset() * tensor.element_size()
     return start, start + span * tensor.element_size()
 
 
-def _is_fake(tensor: torch.Tensor) -> bool:
+def is_fake(tensor: torch.Tensor) -> bool:
     return isinstance(tensor, torch._subclasses.FakeTensor) or isinstance(
         tensor.data, torch._subclasses.FakeTensor
     )
