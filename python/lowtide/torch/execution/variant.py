@@ -5,7 +5,8 @@
 
 Every stage runs the user's real step once; nothing runs twice, and no state is copied:
  * profile: program order, node by node; gives workspaces and times. Then the order is planned.
- * record: the planned order; gives every request with its lifetime. Then the record is placed.
+ * record: the planned order; gives every request with its lifetime. Then the record is placed. One that is
+   above eager's peak gives way to program order, and that to eager.
  * replay: the planned order at the planned addresses, from then on.
 A plan from the cache starts at replay; one whose program is from the cache too, at
  * verify: the model's own code, held against the program (see tracecache).
@@ -41,6 +42,7 @@ from lowtide.torch.tracing.reader import CapturedStep, read_graph
 from lowtide.torch.tracing.trace import TracedStep
 
 DIVERGED_IN_A_ROW = 3  # before a plan is recorded again
+PAGE = 4096  # bytes above eager that are none: no machine's memory is counted finer
 RECORDINGS = 3  # before the arena is given up
 
 
@@ -241,11 +243,14 @@ class Variant:
         )
 
     def _place(self, recording: Recording) -> None:
-        """Place the record; if it came out above program order's, run that instead, and record anew."""
+        """Place the record; one above program order's or eager's gives way to program order, recorded anew,
+        and that to eager's where it is above eager's too."""
         self.report.planned_peak_bytes = recording.peak_bytes
-        program_peak = self.profile.peak_bytes
-        worse = program_peak is not None and recording.peak_bytes > program_peak * 1.001
-        if worse and self._promise.order != "given":
+        above_eager = self._is_above_eager(recording)
+        if self._promise.order == "given" and above_eager:
+            self._keep_eager(recording)
+            return
+        if self._promise.order != "given" and (above_eager or self._is_above_program(recording)):
             self.plan = self._planned("given")
             self._promise = dataclasses.replace(_Promise.of(self.plan), order="given")
             self.program = Program.of(self.traced.module, self._promise.schedule)
@@ -258,6 +263,23 @@ class Variant:
         self._show_placed()
         self._enter("replay" if self.placed.handle is not None else "order")
         self._save()
+
+    def _is_above_program(self, recording: Recording) -> bool:
+        program_peak = self.profile.peak_bytes
+        return program_peak is not None and recording.peak_bytes > program_peak * 1.001
+
+    def _is_above_eager(self, recording: Recording) -> bool:
+        """At the first placing. Several ranks would have to agree, and keep their plan."""
+        eager = self.report.eager_peak_bytes
+        if eager is None or self._recordings > 0 or self.settings.ranks is not None:
+            return False
+        return recording.transient_peak_bytes > eager + PAGE
+
+    def _keep_eager(self, recording: Recording) -> None:
+        eager, planned = self.report.eager_peak_bytes, recording.transient_peak_bytes
+        reason = f"its plan takes {planned} bytes, eager's order {eager}"
+        self._enter("fallback", f"eager's order is kept: {reason}")
+        warnings.warn(f"{self.settings.name} stays in eager: {reason}", FallbackWarning, stacklevel=2)
 
     def _show_placed(self) -> None:
         assert self.placed is not None
