@@ -4,6 +4,8 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <functional>
 #include <map>
 
@@ -17,6 +19,8 @@ namespace nb = nanobind;
 namespace lowtide::python {
 namespace {
 
+// Numbers of an array are copied out of it: those of a packed record or of a buffer need not be
+// aligned.
 using Rows = nb::ndarray<const std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Column = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::device::cpu>;
 
@@ -58,7 +62,8 @@ void read_array(const Rows& rows, Bytes alignment, Buffers* buffers) {
   const std::size_t width = rows.shape(1);
   buffers->request.problem.buffers.reserve(rows.shape(0));
   for (std::size_t i = 0; i < rows.shape(0); ++i) {
-    const std::int64_t* row = rows.data() + i * width;
+    std::array<Bytes, 4> row{};
+    std::memcpy(row.data(), rows.data() + i * width, width * sizeof(Bytes));
     buffers->request.problem.buffers.push_back({.lifetime = {row[0], row[1]},
                                                 .size = row[2],
                                                 .alignment = width == 4 ? row[3] : alignment});
@@ -135,8 +140,12 @@ class ColumnReader {
   void numbers(const std::string& name, const nb::object& cells, const Set& set) {
     Column array;
     if (nb::try_cast(cells, array, false)) {
-      for (std::size_t i = 0; i < array.shape(0); ++i)
-        set(BufferId(i), array.data()[static_cast<std::int64_t>(i) * array.stride(0)]);
+      for (std::size_t i = 0; i < array.shape(0); ++i) {
+        Bytes value;
+        std::memcpy(&value, array.data() + static_cast<std::int64_t>(i) * array.stride(0),
+                    sizeof value);
+        set(BufferId(i), value);
+      }
       return;
     }
     const bool is_needed = name == "lower" || name == "upper" || name == "size";

@@ -235,3 +235,14 @@ def test_banks_of_any_size(table, banks):
     assert_placed(table, layout.offsets, lambda a, b: layout.banks[a] == layout.banks[b])
     life = zip(layout.banks, table["size"], table["lower"], table["upper"], strict=True)
     assert layout.cost == sum(named[k][1] * size for k, size, lower, upper in life if lower < upper)
+
+
+def test_arrays_need_not_be_aligned():
+    numpy = pytest.importorskip("numpy")
+    memory = numpy.zeros(1 + 3 * 3 * 8, dtype="uint8")
+    rows = memory[1:].view("int64").reshape(3, 3)
+    rows[:] = [[0, 2, 5], [1, 3, 4], [0, 3, 2]]
+    assert not rows.flags.aligned
+    assert lowtide.layout(rows).height_bytes == 11
+    columns = {"lower": rows[:, 0], "upper": rows[:, 1], "size": rows[:, 2]}
+    assert lowtide.layout(columns).height_bytes == 11
