@@ -16,24 +16,18 @@ bool sizes_fit(const OrderProblem& problem, Bytes alignment) {
   });
 }
 
-LoweredOrder lowered(const Graph& graph, const Plan& plan) {
-  return lower_order(graph, !plan.reuses.empty());
+OrderProblem problem_of(const Graph& graph, const Plan& plan) {
+  return lower_order(graph, !plan.reuses.empty()).problem;
 }
 
-}  // namespace
-
-Bytes proved_peak_bound(const Graph& graph, const Plan& plan, const Limits& limits) {
-  if (!plan.peak_bound_is_claim) return plan.peak_lower_bound_bytes;
-  const OrderProblem problem = lowered(graph, plan).problem;
+Bytes peak_bound(const OrderProblem& problem, const Plan& plan, const Limits& limits) {
   Meter meter(limits);
   const Bytes forced = reachability_bound(problem, plan.schedule, &meter);
   if (forced >= plan.peak_bytes) return forced;
   return std::max(forced, node_bound(problem, plan.schedule, &meter));
 }
 
-Bytes proved_arena_bound(const Graph& graph, const Plan& plan) {
-  if (!plan.arena_bound_is_claim) return plan.arena_lower_bound_bytes;
-  const OrderProblem problem = lowered(graph, plan).problem;
+Bytes arena_bound(const OrderProblem& problem, const Plan& plan) {
   // An arena may end with the last tensor's bytes or with its rounded size; only the latter is
   // bounded by rounded sizes.
   const bool is_rounded = plan.arena_bytes % plan.alignment == 0;
@@ -41,12 +35,25 @@ Bytes proved_arena_bound(const Graph& graph, const Plan& plan) {
   return arena_load(problem, plan.schedule, unit);
 }
 
+}  // namespace
+
+Bytes proved_peak_bound(const Graph& graph, const Plan& plan, const Limits& limits) {
+  return plan.peak_bound_is_claim ? peak_bound(problem_of(graph, plan), plan, limits)
+                                  : plan.peak_lower_bound_bytes;
+}
+
+Bytes proved_arena_bound(const Graph& graph, const Plan& plan) {
+  return plan.arena_bound_is_claim ? arena_bound(problem_of(graph, plan), plan)
+                                   : plan.arena_lower_bound_bytes;
+}
+
 void prove_claims(const Graph& graph, const Limits& limits, Plan* plan) {
+  if (!plan->peak_bound_is_claim && !plan->arena_bound_is_claim) return;
+  const OrderProblem problem = problem_of(graph, *plan);
   if (plan->peak_bound_is_claim)
-    plan->peak_bound_is_claim =
-        proved_peak_bound(graph, *plan, limits) < plan->peak_lower_bound_bytes;
+    plan->peak_bound_is_claim = peak_bound(problem, *plan, limits) < plan->peak_lower_bound_bytes;
   if (plan->arena_bound_is_claim)
-    plan->arena_bound_is_claim = proved_arena_bound(graph, *plan) < plan->arena_lower_bound_bytes;
+    plan->arena_bound_is_claim = arena_bound(problem, *plan) < plan->arena_lower_bound_bytes;
 }
 
 const char* claim_note(bool is_claim) { return is_claim ? " (claimed by the file)" : ""; }

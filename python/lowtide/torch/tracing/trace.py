@@ -153,10 +153,8 @@ def _program(body: Body) -> torch.fx.GraphModule:
         return body(dict(zip(twins, tensors, strict=True)))
 
     try:
-        with (
-            as_traced(*body.answers),
-            _use_lazy_graph_module(True),
-        ):  # the graph is what is wanted, hardly ever its code
+        # Lazy: the graph is what is wanted, hardly ever its code.
+        with as_traced(*body.answers), _use_lazy_graph_module(True):
             module = make_fx(function, tracing_mode="fake")(*twins)
     except CaptureError:
         raise
